@@ -1,0 +1,5 @@
+"""The project: settings, services, the Celery app, URLs."""
+
+from .celery import app as celery_app
+
+__all__ = ["celery_app"]

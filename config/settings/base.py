@@ -1,0 +1,243 @@
+"""What every installation shares. Every value from outside is a typed read of the environment."""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+
+from config import env, services, valkey
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+PRODUCTION = False
+DEBUG = False
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TIME_ZONE = "UTC"
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "csp",
+    "pgtrigger",
+    "django_htmx",
+    "django_celery_beat",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "moderation",
+    "reports",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "moderation.views.context.shell",
+            ]
+        },
+    }
+]
+
+# --- stores ------------------------------------------------------------------------------------
+DATABASES: dict[str, Any] = {"default": env.database(services.database_url())}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL = services.redis_url()
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": valkey.cache(REDIS_URL),
+    }
+}
+LEDGER_URL = env.text("LEDGER_URL", (env.DATA / "ledgers").as_uri())
+EVIDENCE_URL = env.text("EVIDENCE_URL", (env.DATA / "evidence").as_uri())
+
+# --- people ------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+AXES_FAILURE_LIMIT = env.number("LOGIN_FAILURE_LIMIT", 10)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_VERBOSE = False  # its log lines carry names and addresses (H16)
+
+# --- what a browser may do -----------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+
+# --- static files --------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "npm.finders.NpmFinder",
+]
+NPM_ROOT_PATH = BASE_DIR
+NPM_STATIC_FILES_PREFIX = "vendor"
+NPM_FILE_PATTERNS = {
+    "@tabler/core": [
+        "dist/css/tabler.min.css",
+        "dist/css/tabler.min.css.map",
+        "dist/js/tabler.min.js",
+        "dist/js/tabler.min.js.map",
+    ]
+}
+
+# --- Celery --------------------------------------------------------------------------------------
+CELERY_BROKER_URL = valkey.broker(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "moderation.tasks.scan_shard_fetching": {"queue": "fetch"},
+    "moderation.tasks.scan_shard": {"queue": "match"},
+    "reports.tasks.*": {"queue": "report"},
+}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_TIME_LIMIT = env.number("TASK_TIME_LIMIT", 6 * 3600)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": env.number("TASK_TIME_LIMIT", 6 * 3600) + 600,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 10,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# --- API -----------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"screen": env.text("SCREEN_RATE", "600/min")},
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Breakwater",
+    "VERSION": "1",
+    "DESCRIPTION": "Screen a hash or a picture against the hash lists in force.",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- scanning ------------------------------------------------------------------------------------
+ALGORITHM_VERSION = "1"  # of our hashing; a change makes every ledger due again
+SCAN_BATCH_ROWS = env.number("SCAN_BATCH_ROWS", 4096)
+SCAN_SILENCE_SECONDS = env.number("SCAN_SILENCE_SECONDS", 60)
+SCAN_ATTEMPTS = 5
+FETCH_ALLOW_ADDRESSES = env.listing("FETCH_ALLOW_ADDRESSES")
+FETCH_THREADS = env.number("FETCH_THREADS", 16)
+FETCH_CONNECT_SECONDS = env.number("FETCH_CONNECT_SECONDS", 5.0)
+FETCH_TOTAL_SECONDS = env.number("FETCH_TOTAL_SECONDS", 20.0)
+FETCH_MAX_BYTES = env.number("FETCH_MAX_BYTES", 32 * 1024 * 1024)
+FETCH_MAX_REDIRECTS = env.number("FETCH_MAX_REDIRECTS", 5)
+FETCH_USER_AGENT = env.text("FETCH_USER_AGENT", "Breakwater/1 (dataset safety scan)")
+SCREEN_MAX_BYTES = 32 * 1024 * 1024
+
+# --- review --------------------------------------------------------------------------------------
+LEASE_SECONDS = env.number("LEASE_SECONDS", 600)
+ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
+TICKET_SECONDS = 60
+REVEALS_PER_DAY = env.number("REVEALS_PER_DAY", 200)
+
+# --- reports -------------------------------------------------------------------------------------
+REPORT_ENVIRONMENT = env.text("REPORT_ENVIRONMENT", "test")
+REPORT_AGENCY = env.text("REPORT_AGENCY", "iwf")
+REPORTER_CONTACT = env.text("REPORTER_CONTACT")
+
+# --- logs: ids only (H16) --------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"ids_only": {"()": "config.logs.IdsOnly"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["ids_only"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "urllib3": {"level": "ERROR"},
+        "requests": {"level": "ERROR"},
+        "PIL": {"level": "ERROR"},
+    },
+}

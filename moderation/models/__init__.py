@@ -1,0 +1,44 @@
+"""What is kept in PostgreSQL, one noun a file. A dataset's entries are not: only flagged ones are."""
+
+from .case import Case, Reveal, Review
+from .coverage import Coverage
+from .custody import CustodyEvent
+from .dataset import Dataset, Revision, Shard
+from .decision import Decision
+from .entry import Entry, Preview
+from .flag import Flag, Match
+from .hash_list import HashList, HashListVersion, KnownHash
+from .legal_basis import LegalBasis
+from .person import Capability, Person
+from .removal import Manifest, ManifestLine, Receipt, Removal
+from .scan import Scan, ShardScan
+from .sealed import SealedObject
+
+__all__ = [
+    "Capability",
+    "Case",
+    "Coverage",
+    "CustodyEvent",
+    "Dataset",
+    "Decision",
+    "Entry",
+    "Flag",
+    "HashList",
+    "HashListVersion",
+    "KnownHash",
+    "LegalBasis",
+    "Manifest",
+    "ManifestLine",
+    "Match",
+    "Person",
+    "Preview",
+    "Receipt",
+    "Removal",
+    "Reveal",
+    "Review",
+    "Revision",
+    "Scan",
+    "SealedObject",
+    "Shard",
+    "ShardScan",
+]

@@ -1,0 +1,209 @@
+"""A case is one picture seen once: its state, who holds it, and each person's pass over it."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+class CaseConflict(Exception):
+    """The case is no longer in the state, or at the edit, that the caller saw."""
+
+
+class HarmClass(models.TextChoices):
+    CSAM = "csam", "Child sexual abuse material"
+    NON_PHOTOGRAPHIC = "non_photographic", "Non-photographic child sexual abuse material"
+    ABUSE_RELATED = "abuse_related", "Abuse related"
+    ADULT_INTIMATE = "adult_intimate", "Adult intimate picture, shared without consent"
+    OTHER = "other", "Other harm under local policy"
+    UNKNOWN = "unknown", "Not yet classed"
+
+
+class Triage(models.TextChoices):
+    CRITICAL = "critical", "Critical"
+    HIGH = "high", "High"
+    UNKNOWN = "unknown", "Unknown"
+    STANDARD = "standard", "Standard"
+    HARM_OTHER = "harm_other", "Other harm"
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def in_work(self) -> "CaseQuerySet":
+        """Waiting for a person: a reviewer's or a lead's turn."""
+        return self.filter(state__in=Case.IN_WORK)
+
+    def unleased(self) -> "CaseQuerySet":
+        """Held by nobody, by the database's clock."""
+        return self.filter(Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now()))
+
+    def leased_to(self, user: "User") -> "CaseQuerySet":
+        return self.filter(leased_by=user, lease_expires_at__gt=Now())
+
+    def by_priority(self) -> "CaseQuerySet":
+        return self.order_by("-priority", "opened_at", "pk")
+
+
+class Case(models.Model):
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        ANSWERED = "answered", "Answered, can still be undone"
+        PROPOSED = "proposed", "Waiting for a second person"
+        DISPUTED = "disputed", "Two people differ"
+        ESCALATED = "escalated", "With a lead"
+        CLOSED = "closed", "Closed"
+
+    # The one table of transitions: (state, event) -> next state. Undo goes back to `came_from`.
+    TRANSITIONS: dict[tuple[str, str], str] = {
+        (State.OPEN, "answer"): State.ANSWERED,
+        (State.PROPOSED, "answer"): State.ANSWERED,
+        (State.DISPUTED, "answer"): State.ANSWERED,
+        (State.ESCALATED, "answer"): State.ANSWERED,
+        (State.ANSWERED, "propose"): State.PROPOSED,
+        (State.ANSWERED, "dispute"): State.DISPUTED,
+        (State.ANSWERED, "escalate"): State.ESCALATED,
+        (State.ANSWERED, "close"): State.CLOSED,
+        (State.CLOSED, "reopen"): State.OPEN,
+    }
+    IN_WORK = (State.OPEN, State.PROPOSED, State.DISPUTED, State.ESCALATED)
+    FOR_REVIEWERS = (State.OPEN, State.PROPOSED)
+    FOR_LEADS = (State.DISPUTED, State.ESCALATED)
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    came_from = models.CharField(max_length=10, choices=State.choices, blank=True)
+    edit_no = models.PositiveIntegerField(default=0)
+    harm_class = models.CharField(
+        max_length=20, choices=HarmClass.choices, default=HarmClass.UNKNOWN
+    )
+    triage = models.CharField(max_length=10, choices=Triage.choices, default=Triage.UNKNOWN)
+    priority = models.FloatField(default=0)
+    due_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+    reopened_because = models.CharField(max_length=300, blank=True)
+
+    leased_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="leases"
+    )
+    lease_token = models.CharField(max_length=43, blank=True)
+    lease_expires_at = models.DateTimeField(null=True)
+
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                F("priority").desc(),
+                "opened_at",
+                "id",
+                name="case_work_order",
+                condition=Q(state__in=["open", "proposed", "disputed", "escalated"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"case {self.pk}"
+
+    def move(self, event: str, *, to: str | None = None, **changes: Any) -> None:
+        """Make the transition ``event`` or raise CaseConflict; ``to`` is for undo alone.
+
+        An UPDATE that names the state and edit number it expects: of two callers one wins.
+        """
+        if event == "undo" and self.state == self.State.ANSWERED and to in self.IN_WORK:
+            target = to
+        else:
+            target = self.TRANSITIONS.get((self.state, event))
+        if target is None:
+            raise CaseConflict(f"case {self.pk}: no {event} from {self.state}")
+        changes |= {"state": target, "edit_no": self.edit_no + 1}
+        updated = Case.objects.filter(pk=self.pk, state=self.state, edit_no=self.edit_no).update(
+            **changes
+        )
+        if not updated:
+            raise CaseConflict(f"case {self.pk} was changed meanwhile")
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+
+class ReviewQuerySet(models.QuerySet["Review"]):
+    def standing(self) -> "ReviewQuerySet":
+        """Answers that count: given, settled, not undone, and from the case's present round."""
+        return self.filter(settled_at__isnull=False, superseded=False).exclude(answer="")
+
+    def unsettled(self) -> "ReviewQuerySet":
+        return self.filter(ended=Review.Ended.ANSWERED, settled_at__isnull=True)
+
+
+class Review(models.Model):
+    """One person's pass over a case: claimed, perhaps revealed, ended with an answer or without."""
+
+    class Stage(models.TextChoices):
+        FIRST = "first"
+        SECOND = "second"
+        LEAD = "lead"
+
+    class Answer(models.TextChoices):
+        REMOVE_KNOWN = "REMOVE_KNOWN", "Remove: the match on a list holds"
+        REMOVE_SUSPECT = "REMOVE_SUSPECT", "Remove: on no such list, held reportable"
+        KEEP_FALSE_MATCH = "KEEP_FALSE_MATCH", "Keep: a different picture"
+        ESCALATE = "ESCALATE", "Escalate to a lead"
+
+    class Ended(models.TextChoices):
+        ANSWERED = "answered"
+        RELEASED = "released"
+        EXPIRED = "expired"
+        UNDONE = "undone"
+
+    REMOVALS = (Answer.REMOVE_KNOWN, Answer.REMOVE_SUSPECT)
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="reviews")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews"
+    )
+    stage = models.CharField(max_length=10, choices=Stage.choices)
+    claimed_at = models.DateTimeField(auto_now_add=True)
+    answer = models.CharField(max_length=20, choices=Answer.choices, blank=True)
+    harm_class = models.CharField(max_length=20, choices=HarmClass.choices, blank=True)
+    reason = models.TextField(blank=True, help_text="Stays inside; never part of a report.")
+    idempotency_key = models.CharField(max_length=64, null=True, unique=True)
+    answered_at = models.DateTimeField(null=True)
+    settles_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    ended = models.CharField(max_length=10, choices=Ended.choices, blank=True)
+    superseded = models.BooleanField(default=False, help_text="From before the case was reopened.")
+
+    objects = ReviewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["settles_at"], condition=Q(settled_at=None), name="unsettled")
+        ]
+
+    def __str__(self) -> str:
+        return f"review {self.pk}"
+
+
+class Reveal(models.Model):
+    """One look at a preview above L0, and the one-use ticket it needed. What a report calls
+    "viewed by us" is counted from these rows (H13)."""
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="reveals")
+    entry = models.ForeignKey("Entry", on_delete=models.CASCADE, related_name="reveals")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reveals"
+    )
+    level = models.PositiveSmallIntegerField()
+    ticket_digest = models.BinaryField(unique=True, help_text="SHA-256 of the ticket.")
+    issued_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["reviewer", "issued_at"])]
+
+    def __str__(self) -> str:
+        return f"reveal {self.pk}"

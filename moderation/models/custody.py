@@ -1,0 +1,136 @@
+"""The chain of custody: append-only, each event bound to the one before it by its hash (H8)."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pgtrigger
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+CHAIN_LOCK = 0x43555354  # one writer at a time, until its transaction ends
+FIRST = b"\x00" * 32
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a check of the chain found; ``broken_at`` is the first event that does not fit."""
+
+    events: int
+    head: str
+    broken_at: int | None
+
+    @property
+    def intact(self) -> bool:
+        return self.broken_at is None
+
+
+class CustodyEventManager(models.Manager["CustodyEvent"]):
+    def append(
+        self,
+        action: str,
+        subject: models.Model,
+        *,
+        actor: str,
+        role: str = "",
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+        reason: str = "",
+        file_sha256: str = "",
+    ) -> "CustodyEvent":
+        """Add one event about ``subject`` inside the caller's transaction and return it.
+
+        Raises TransactionManagementError outside a transaction: an event stands or falls with the
+        step it describes.
+        """
+        if not connection.in_atomic_block:
+            raise transaction.TransactionManagementError("custody needs the step's transaction")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+        last = self.order_by("-seq").first()
+        event = CustodyEvent(
+            seq=last.seq + 1 if last else 1,
+            prev_hash=bytes(last.hash) if last else FIRST,
+            at=timezone.now(),
+            actor=actor,
+            role=role,
+            action=action,
+            object_type=subject._meta.model_name or "",
+            object_id=str(subject.pk),
+            before=before or {},
+            after=after or {},
+            reason=reason,
+            file_sha256=file_sha256,
+        )
+        event.hash = event.computed_hash()
+        event.save(force_insert=True)
+        return event
+
+    def check_chain(self) -> Chain:
+        """Recompute every hash from the first event on and return what was found."""
+        previous, seq, broken_at = FIRST, 0, None
+        for event in self.order_by("seq").iterator(chunk_size=2000):
+            seq += 1
+            fits = (
+                event.seq == seq
+                and bytes(event.prev_hash) == previous
+                and event.computed_hash() == bytes(event.hash)
+            )
+            if not fits:
+                broken_at = event.seq
+                break
+            previous = bytes(event.hash)
+        return Chain(events=self.count(), head=previous.hex(), broken_at=broken_at)
+
+
+class CustodyEvent(models.Model):
+    """Who did what to which object, when. Ids and codes only, never a body, URL or caption."""
+
+    seq = models.PositiveBigIntegerField(primary_key=True)
+    prev_hash = models.BinaryField()
+    hash = models.BinaryField()
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=40, help_text="Pseudonym, or system:NAME.")
+    role = models.CharField(max_length=40, blank=True)
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=40)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500, blank=True)
+    file_sha256 = models.CharField(max_length=64, blank=True)
+
+    objects = CustodyEventManager()
+
+    class Meta:
+        ordering = ["seq"]
+        indexes = [models.Index(fields=["object_type", "object_id"])]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
+
+    def __str__(self) -> str:
+        return f"custody event {self.seq}"
+
+    def computed_hash(self) -> bytes:
+        """SHA-256 over the previous hash and the event as JSON with sorted keys, 32 bytes."""
+        body = {
+            "seq": self.seq,
+            "at": _utc(self.at),
+            "actor": self.actor,
+            "role": self.role,
+            "action": self.action,
+            "object": [self.object_type, self.object_id],
+            "before": self.before,
+            "after": self.after,
+            "reason": self.reason,
+            "file_sha256": self.file_sha256,
+        }
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(bytes(self.prev_hash) + text.encode()).digest()
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()

@@ -1,0 +1,58 @@
+"""A flag claims that one entry needs a person; its matches are the reproducible evidence."""
+
+from django.db import models
+
+from .case import Case
+from .entry import Entry
+from .hash_list import HashListVersion, KnownHash
+from .scan import Scan
+
+
+class Flag(models.Model):
+    entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="flag")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="flags")
+    raised_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"flag {self.pk}"
+
+
+class Match(models.Model):
+    """One entry's hash against one known hash, frozen as it was found (H12)."""
+
+    class Origin(models.TextChoices):
+        COLUMN = "column", "digest that came with the dataset"
+        EMBEDDED = "embedded", "picture inside the dataset"
+        FETCHED = "fetched", "picture fetched from the link"
+        URL = "url", "the link itself"
+
+    flag = models.ForeignKey(Flag, on_delete=models.CASCADE, related_name="matches")
+    known_hash = models.ForeignKey(KnownHash, on_delete=models.PROTECT, related_name="matches")
+    version = models.ForeignKey(HashListVersion, on_delete=models.PROTECT, related_name="+")
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="matches")
+    algorithm = models.CharField(max_length=20)
+    algorithm_version = models.CharField(max_length=40)
+    distance = models.PositiveSmallIntegerField(help_text="0 for exact digests.")
+    threshold = models.PositiveSmallIntegerField()
+    variant = models.CharField(
+        max_length=30, help_text="plain, or which flip, turn or URL form was compared."
+    )
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    found_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["distance", "pk"]
+        verbose_name_plural = "matches"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flag", "known_hash", "algorithm"], name="one_match_per_known_hash"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"match {self.pk}"
+
+    @property
+    def exact(self) -> bool:
+        """Equal digests of a file or URL. A perceptual hash is near even at distance 0 (H12)."""
+        return self.algorithm not in ("pdq", "phash")

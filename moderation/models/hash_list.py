@@ -1,0 +1,142 @@
+"""Hash lists from authorised bodies: their versions, and the known hashes each version holds."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class HashListQuerySet(models.QuerySet["HashList"]):
+    def in_force(self, *, at: "datetime | None" = None) -> "HashListQuerySet":
+        """Switched on, agreement not run out, and with at least one version."""
+        at = at or timezone.now()
+        return self.filter(enabled=True, current__isnull=False).filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=at)
+        )
+
+
+class HashList(models.Model):
+    """One supplier's list, the agreement it came under, and how far its matches are trusted."""
+
+    class Trust(models.TextChoices):
+        TRUSTED = "trusted", "Trusted: an exact match is quarantined at once"
+        STANDARD = "standard", "Standard: people decide first"
+        TRIAL = "trial", "Trial: counted and sampled only"
+
+    slug = models.SlugField(max_length=60, unique=True)
+    owner = models.CharField(max_length=200, blank=True)
+    trust = models.CharField(max_length=10, choices=Trust.choices, default=Trust.STANDARD)
+    harm_class = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="For values whose supplier gives no category; empty means unknown.",
+    )
+    threshold = models.PositiveSmallIntegerField(
+        default=31, help_text="Largest PDQ distance that is a near match, 0 to 47."
+    )
+    phash_flags = models.BooleanField(
+        default=False, help_text="pHash matches of this list raise flags on their own."
+    )
+    enabled = models.BooleanField(default=True)
+    synthetic = models.BooleanField(default=False)
+    agreement = models.CharField(
+        max_length=200, blank=True, help_text="Reference of the agreement."
+    )
+    permitted_use = models.CharField(max_length=500, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    current = models.ForeignKey(
+        "HashListVersion", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = HashListQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(condition=Q(threshold__lte=47), name="threshold_to_47")
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class HashListVersion(models.Model):
+    """What one supplier's file said. Versions of a list are numbered from 1 in loading order."""
+
+    hash_list = models.ForeignKey(HashList, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    label = models.CharField(max_length=100)
+    format = models.CharField(max_length=20)
+    checksum = models.CharField(max_length=64, help_text="SHA-256 of the file, in hex.")
+    new = models.PositiveBigIntegerField(default=0)
+    same = models.PositiveBigIntegerField(default=0)
+    changed = models.PositiveBigIntegerField(default=0)
+    removed = models.PositiveBigIntegerField(default=0)
+    rejected = models.JSONField(default=dict, help_text="Reason to count.")
+    loaded_at = models.DateTimeField(auto_now_add=True)
+    loaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
+
+    class Meta:
+        ordering = ["hash_list", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["hash_list", "number"], name="one_version_number"),
+            models.UniqueConstraint(fields=["hash_list", "label"], name="one_version_label"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hash_list.slug} {self.label}"
+
+
+class KnownHashQuerySet(models.QuerySet["KnownHash"]):
+    def usable(self, *, at: "datetime | None" = None) -> "KnownHashQuerySet":
+        """Not withdrawn by the supplier and not disabled here."""
+        at = at or timezone.now()
+        return self.filter(removed_in__isnull=True).filter(
+            Q(disabled_until__isnull=True) | Q(disabled_until__lte=at)
+        )
+
+    def in_version(self, version: HashListVersion) -> "KnownHashQuerySet":
+        return self.filter(
+            hash_list=version.hash_list_id, added_in__number__lte=version.number
+        ).filter(Q(removed_in__isnull=True) | Q(removed_in__number__gt=version.number))
+
+
+class KnownHash(models.Model):
+    """One value of one list. It stands from the version that added it to the one that removes it."""
+
+    hash_list = models.ForeignKey(HashList, on_delete=models.PROTECT, related_name="known_hashes")
+    algorithm = models.CharField(max_length=20)
+    value = models.BinaryField(help_text="Canonical bytes, see moderation.algorithms.")
+    scheme = models.CharField(max_length=30, blank=True)
+    category = models.CharField(max_length=100, blank=True, help_text="As the supplier wrote it.")
+    media = models.CharField(max_length=20, blank=True)
+    external_id = models.CharField(max_length=200, blank=True)
+    added_in = models.ForeignKey(HashListVersion, on_delete=models.PROTECT, related_name="added")
+    removed_in = models.ForeignKey(
+        HashListVersion, on_delete=models.PROTECT, null=True, related_name="withdrawn"
+    )
+    disabled_until = models.DateTimeField(null=True)
+    note = models.TextField(blank=True)
+
+    objects = KnownHashQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hash_list", "algorithm", "value"],
+                condition=Q(removed_in__isnull=True),
+                name="one_standing_value",
+            ),
+            models.CheckConstraint(
+                condition=~Q(removed_in=F("added_in")), name="not_removed_as_added"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"known hash {self.pk}"

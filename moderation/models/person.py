@@ -1,0 +1,60 @@
+"""People under a pseudonym, and the capabilities that roles are made of."""
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_pseudonym() -> str:
+    return "P-" + "".join(secrets.choice(ALPHABET) for _ in range(6))
+
+
+class Person(models.Model):
+    """The one table that joins a login to the pseudonym that custody events carry."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="person"
+    )
+    pseudonym = models.CharField(max_length=20, unique=True, default=new_pseudonym, editable=False)
+
+    class Meta:
+        verbose_name_plural = "people"
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+
+class Capability(models.Model):
+    """No table of its own: the anchor of Django's permission rows for `moderation.permissions`."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = [
+            ("case_list", "See the queue"),
+            ("case_open", "Open a case"),
+            ("decide", "Answer a case"),
+            ("decide_second", "Answer as second person"),
+            ("decide_final", "Decide disputed and escalated cases"),
+            ("preview_l1", "Reveal previews of 24 px"),
+            ("preview_l2", "Reveal previews of 64 px"),
+            ("url_raw", "See a full URL"),
+            ("report_compose", "Edit and propose reports"),
+            ("report_approve", "Approve a report that somebody else composed"),
+            ("report_export", "Export reports"),
+            ("list_view", "See hash lists"),
+            ("list_manage", "Load and change hash lists"),
+            ("hash_lookup", "Screen a single hash or picture"),
+            ("scan_view", "See datasets and scans"),
+            ("scan_run", "Start, pause and cancel scans"),
+            ("scan_fetch", "Start scans that fetch"),
+            ("manifest_publish", "Build removal manifests"),
+            ("user_manage", "Manage people"),
+            ("settings_manage", "Manage settings and schedules"),
+            ("legal_hold", "Set and lift legal holds"),
+            ("audit_view", "Read the chain of custody"),
+            ("identity_view", "See who is behind a pseudonym"),
+        ]

@@ -1,0 +1,56 @@
+"""Names of capabilities, and the roles that bundle them (console.md 2.5)."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+CASE_LIST = "moderation.case_list"
+CASE_OPEN = "moderation.case_open"
+DECIDE = "moderation.decide"
+DECIDE_SECOND = "moderation.decide_second"
+DECIDE_FINAL = "moderation.decide_final"
+PREVIEW_L1 = "moderation.preview_l1"
+PREVIEW_L2 = "moderation.preview_l2"
+URL_RAW = "moderation.url_raw"
+REPORT_COMPOSE = "moderation.report_compose"
+REPORT_APPROVE = "moderation.report_approve"
+REPORT_EXPORT = "moderation.report_export"
+LIST_VIEW = "moderation.list_view"
+LIST_MANAGE = "moderation.list_manage"
+HASH_LOOKUP = "moderation.hash_lookup"
+SCAN_VIEW = "moderation.scan_view"
+SCAN_RUN = "moderation.scan_run"
+SCAN_FETCH = "moderation.scan_fetch"
+MANIFEST_PUBLISH = "moderation.manifest_publish"
+USER_MANAGE = "moderation.user_manage"
+SETTINGS_MANAGE = "moderation.settings_manage"
+LEGAL_HOLD = "moderation.legal_hold"
+AUDIT_VIEW = "moderation.audit_view"
+IDENTITY_VIEW = "moderation.identity_view"
+
+_REVIEWER = (CASE_LIST, CASE_OPEN, DECIDE, DECIDE_SECOND, LIST_VIEW, PREVIEW_L1, PREVIEW_L2)
+
+ROLES: dict[str, tuple[str, ...]] = {
+    "reviewer": _REVIEWER,
+    "lead": (*_REVIEWER, DECIDE_FINAL, URL_RAW, SCAN_VIEW, MANIFEST_PUBLISH),
+    "reporter": (CASE_LIST, REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT, URL_RAW),
+    "list_manager": (LIST_VIEW, LIST_MANAGE, HASH_LOOKUP, SCAN_VIEW, SCAN_RUN, SCAN_FETCH),
+    "operator": (
+        USER_MANAGE,
+        SETTINGS_MANAGE,
+        LIST_VIEW,
+        SCAN_VIEW,
+        SCAN_RUN,
+        SCAN_FETCH,
+        MANIFEST_PUBLISH,
+        REPORT_EXPORT,
+        LEGAL_HOLD,
+    ),
+    "auditor": (AUDIT_VIEW, IDENTITY_VIEW),
+}
+
+
+def role_of(user: "User") -> str:
+    """The names of the user's roles, joined by commas: what a custody event records."""
+    return ",".join(sorted(user.groups.values_list("name", flat=True)))

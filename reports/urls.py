@@ -1,0 +1,4 @@
+"""Addresses of the report desk."""
+
+app_name = "reports"
+urlpatterns: list = []

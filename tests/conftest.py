@@ -1,0 +1,82 @@
+"""The cast: one person a role, and their logged-in clients."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from moderation.models import Person
+
+PASSWORD = "calm-water-42"  # noqa: S105
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """Make a user with roles; ``person("ada", "reviewer", "lead")``."""
+
+    def make(name: str, *roles: str) -> User:
+        user = User.objects.create_user(name, password=PASSWORD)
+        user.groups.set(Group.objects.filter(name__in=roles))
+        assert user.groups.count() == len(roles)
+        Person.objects.get_or_create(user=user)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def reviewer(person: Callable[..., User]) -> User:
+    return person("rhea", "reviewer")
+
+
+@pytest.fixture
+def second_reviewer(person: Callable[..., User]) -> User:
+    return person("sven", "reviewer")
+
+
+@pytest.fixture
+def lead(person: Callable[..., User]) -> User:
+    return person("lena", "lead")
+
+
+@pytest.fixture
+def reporter(person: Callable[..., User]) -> User:
+    return person("remo", "reporter")
+
+
+@pytest.fixture
+def second_reporter(person: Callable[..., User]) -> User:
+    return person("rita", "reporter")
+
+
+@pytest.fixture
+def list_manager(person: Callable[..., User]) -> User:
+    return person("lima", "list_manager")
+
+
+@pytest.fixture
+def operator(person: Callable[..., User]) -> User:
+    return person("otto", "operator")
+
+
+@pytest.fixture
+def auditor(person: Callable[..., User]) -> User:
+    return person("aude", "auditor")
+
+
+@pytest.fixture
+def outsider(person: Callable[..., User]) -> User:
+    return person("oona")
+
+
+@pytest.fixture
+def login() -> Callable[[User], Client]:
+    """A client with that user's session."""
+
+    def make(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
