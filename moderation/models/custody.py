@@ -4,11 +4,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.db import connection, models, transaction
 from django.utils import timezone
+
+from ..permissions import role_of
+from .person import pseudonym_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 CHAIN_LOCK = 0x43555354  # one writer at a time, until its transaction ends
 FIRST = b"\x00" * 32
@@ -33,14 +39,15 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
         action: str,
         subject: models.Model,
         *,
-        actor: str,
-        role: str = "",
+        by: "User | None",
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
         reason: str = "",
         file_sha256: str = "",
     ) -> "CustodyEvent":
         """Add one event about ``subject`` inside the caller's transaction and return it.
+
+        ``by`` is the person acting, None for the system itself (a command, a worker, the schedule).
 
         Raises TransactionManagementError outside a transaction: an event stands or falls with the
         step it describes.
@@ -54,8 +61,8 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
             seq=last.seq + 1 if last else 1,
             prev_hash=bytes(last.hash) if last else FIRST,
             at=timezone.now(),
-            actor=actor,
-            role=role,
+            actor=pseudonym_of(by) if by else "system",
+            role=role_of(by) if by else "",
             action=action,
             object_type=subject._meta.model_name or "",
             object_id=str(subject.pk),
@@ -92,7 +99,7 @@ class CustodyEvent(models.Model):
     prev_hash = models.BinaryField()
     hash = models.BinaryField()
     at = models.DateTimeField()
-    actor = models.CharField(max_length=40, help_text="Pseudonym, or system:NAME.")
+    actor = models.CharField(max_length=40, help_text="A pseudonym, or system.")
     role = models.CharField(max_length=40, blank=True)
     action = models.CharField(max_length=60)
     object_type = models.CharField(max_length=40)

@@ -1,9 +1,13 @@
 """People under a pseudonym, and the capabilities that roles are made of."""
 
 import secrets
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -25,6 +29,11 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return self.pseudonym
+
+
+def pseudonym_of(user: "User") -> str:
+    """The user's pseudonym, given on the first occasion."""
+    return Person.objects.get_or_create(user=user)[0].pseudonym
 
 
 class Capability(models.Model):
