@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey from wheels, for where no URL names real ones."""

