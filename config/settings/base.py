@@ -5,7 +5,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
-from config import env, services, valkey
+from config import env, services
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = False
@@ -82,7 +82,7 @@ REDIS_URL = services.redis_url()
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": valkey.cache(REDIS_URL),
+        "LOCATION": services.cache_url(),
     }
 }
 LEDGER_URL = env.text("LEDGER_URL", (env.DATA / "ledgers").as_uri())
@@ -152,7 +152,7 @@ NPM_FILE_PATTERNS = {
 }
 
 # --- Celery --------------------------------------------------------------------------------------
-CELERY_BROKER_URL = valkey.broker(REDIS_URL)
+CELERY_BROKER_URL = services.broker_url()
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
