@@ -14,16 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import IO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from config import env
 from config.embedded import postgres, valkey
-from config.embedded.places import Places, ServiceError, places
+from config.embedded.places import ROOT_HOME, Places, ServiceError, places
 from config.embedded.processes import make_folder
 
 __all__ = [
     "ServiceError",
     "alone",
+    "broker_url",
+    "cache_url",
     "database_url",
     "discard",
     "embedded",
@@ -47,6 +49,25 @@ def redis_url() -> str:
     if url := env.secret("REDIS_URL", ""):
         return url
     return f"unix://{quote(str(places(env.data()).valkey_socket))}?db=0"
+
+
+def broker_url() -> str:
+    """Return the same address in the form that Celery reads."""
+    url = redis_url()
+    if not url.startswith("unix://"):
+        return url
+    path, _, query = url.removeprefix("unix://").partition("?")
+    return f"redis+socket://{path}?virtual_host={query.removeprefix('db=') or '0'}"
+
+
+def cache_url() -> str:
+    """Return CACHE_URL, or the address with database 1: clearing the cache spares the broker."""
+    if url := env.secret("CACHE_URL", ""):
+        return url
+    url = redis_url()
+    if url.startswith("unix://"):
+        return url.partition("?")[0] + "?db=1"
+    return urlunsplit(urlsplit(url)._replace(path="/1"))
 
 
 @contextmanager
@@ -105,7 +126,7 @@ def alone(name: str, data: Path | None = None) -> Iterator[None]:
 
 
 def discard(data: Path) -> bool:
-    """Stop what runs on a data folder and delete it; False, and nothing done, while it is in use."""
+    """Stop what runs on a data folder and delete it, and return True; False while in use."""
     where = places(data)
     if (where.run / "users").exists():
         with _open(where.run / "users") as users, alone("servers", where.data):
@@ -113,8 +134,10 @@ def discard(data: Path) -> bool:
                 return False
             for server in (valkey, postgres):
                 server.stop(where)
-    for folder in {where.postgres, where.postgres_sockets.parent, where.data}:
+    for folder in (where.postgres, where.postgres_sockets, where.valkey_socket.parent, where.data):
         shutil.rmtree(folder, ignore_errors=True)
+    if where.postgres_sockets.is_relative_to(ROOT_HOME):
+        shutil.rmtree(where.postgres_sockets.parent.parent, ignore_errors=True)
     return True
 
 
@@ -139,7 +162,7 @@ def _open(file: Path) -> IO[bytes]:
 
 
 def _last(users: IO[bytes]) -> bool:
-    """Return whether no other process holds its share; called by whoever holds the servers' lock."""
+    """Return whether no other process has its share; only for the holder of `servers`."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,13 +8,13 @@ import hashlib
 import os
 import pwd
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 SOCKET_LIMIT = 100  # bytes; the system's own is 107 on Linux and 103 on macOS
 SOCKET_NAME = ".s.PGSQL.5432"
 ROOT_HOME = Path("/var/lib/breakwater")
+SHORT_HOME = Path("/tmp")  # noqa: S108
 
 
 class ServiceError(Exception):
@@ -62,9 +62,8 @@ def places(data: Path) -> Places:
         elif _too_long(run):
             sockets = ROOT_HOME / _short_name(data) / "run"
     elif _too_long(run):
-        sockets = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()) / (
-            f"breakwater-{_short_name(data)}"
-        )
+        # Short, and the same for every shell; make_folder refuses one that is somebody else's.
+        sockets = SHORT_HOME / f"breakwater-{_short_name(data)}"
     return Places(
         data=data,
         run=run,

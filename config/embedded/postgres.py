@@ -21,6 +21,7 @@ from config.embedded.processes import (
     as_account,
     command_of,
     end_of,
+    gone,
     make_folder,
     spawn,
     wait_for,
@@ -95,9 +96,13 @@ def stop(where: Places) -> None:
     if pid is None or not _is_ours(pid, where):
         return
     os.kill(pid, signal.SIGINT)
-    if not wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP):
+    if not wait_for(
+        lambda: gone(pid, is_ours=lambda pid: _is_ours(pid, where)), seconds=SECONDS_TO_STOP
+    ):
         os.kill(pid, signal.SIGQUIT)
-        wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP)
+        wait_for(
+            lambda: gone(pid, is_ours=lambda pid: _is_ours(pid, where)), seconds=SECONDS_TO_STOP
+        )
 
 
 def _state(where: Places) -> str:
@@ -226,14 +231,6 @@ def _is_ours(pid: int, where: Places) -> bool:
     """Return whether the process is a server on this data folder: a pid may have a new owner."""
     words = command_of(pid)
     return f"postgres -D {where.postgres} " in words
-
-
-def _gone(pid: int, where: Places) -> bool:
-    try:
-        os.waitpid(pid, os.WNOHANG)  # ours to reap, if we started it
-    except ChildProcessError:
-        pass  # another process started it
-    return not _is_ours(pid, where)
 
 
 def _end_stray(where: Places) -> None:

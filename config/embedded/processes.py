@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,13 @@ def command_of(pid: int) -> str:
         ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return answer.stdout.strip()
+
+
+def gone(pid: int, *, is_ours: Callable[[int], bool]) -> bool:
+    """Return whether a server has ended, reaping it where this process started it."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return not is_ours(pid)
 
 
 def end_of(log: Path, *, start: int = 0, words: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from config.embedded.places import Places, ServiceError
-from config.embedded.processes import command_of, end_of, make_folder, spawn, wait_for
+from config.embedded.processes import command_of, end_of, gone, make_folder, spawn, wait_for
 
 SECONDS_TO_START = 60.0  # a long append-only file is read again first
 SECONDS_TO_STOP = 30.0
@@ -62,10 +62,12 @@ def stop(where: Places) -> None:
     """Stop the server, what it holds kept, and wait until it is gone."""
     pid = _pid(where)
     _say(where, "SHUTDOWN")
-    if pid is None or wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP):
+    if pid is None or wait_for(
+        lambda: gone(pid, is_ours=lambda pid: _is_ours(pid, where)), seconds=SECONDS_TO_STOP
+    ):
         return
     os.kill(pid, signal.SIGKILL)  # the append-only file is whole up to the last second
-    wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP)
+    wait_for(lambda: gone(pid, is_ours=lambda pid: _is_ours(pid, where)), seconds=SECONDS_TO_STOP)
 
 
 def _say(where: Places, word: str) -> bytes:
@@ -97,22 +99,18 @@ def _is_ours(pid: int, where: Places) -> bool:
     return "-server" in words and str(where.valkey_socket) in words
 
 
-def _gone(pid: int, where: Places) -> bool:
-    try:
-        os.waitpid(pid, os.WNOHANG)  # ours to reap, if we started it
-    except ChildProcessError:
-        pass  # another process started it
-    return not _is_ours(pid, where)
-
-
 def _end_stray(where: Places) -> None:
     """End a server that lost its socket: two on one folder would spoil it."""
     pid = _pid(where)
     if pid is not None and _is_ours(pid, where):
         os.kill(pid, signal.SIGTERM)
-        if not wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP):
+        if not wait_for(
+            lambda: gone(pid, is_ours=lambda pid: _is_ours(pid, where)), seconds=SECONDS_TO_STOP
+        ):
             os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: _gone(pid, where), seconds=SECONDS_TO_STOP)
+            wait_for(
+                lambda: gone(pid, is_ours=lambda pid: _is_ours(pid, where)), seconds=SECONDS_TO_STOP
+            )
 
 
 def _binary() -> Path:
