@@ -1,0 +1,89 @@
+"""`make run`: servers up, tables and demo in place, then every process of the Procfile.
+
+When one process ends, or on Ctrl-C, the others are stopped, and the servers last.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from types import FrameType
+
+from django.core.exceptions import ImproperlyConfigured
+from honcho import manager
+from honcho.environ import parse_procfile
+
+from config import env, services
+
+HOST = "127.0.0.1"
+manager.KILL_WAIT = 15  # seconds; a worker finishes or hands back the batch at hand
+
+
+def main() -> int:
+    """Run until stopped and return the exit code; 0 after Ctrl-C."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        settings = _settings()
+        for name in ("PORT", "PICTURES_PORT"):
+            _must_be_free(name, int(settings[name]))
+        os.environ.update(settings)
+        with services.running():
+            for command in (["migrate", "--verbosity", "0"], ["demo"]):
+                done = subprocess.run(
+                    [sys.executable, "manage.py", *command], cwd=env.PROJECT, check=False
+                )
+                if done.returncode:
+                    return done.returncode
+            return _processes()
+    except (services.ServiceError, ImproperlyConfigured) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _settings() -> dict[str, str]:
+    """Return the environment that the processes share, where it is not set already."""
+    port, pictures = env.number("PORT", 8000), env.number("PICTURES_PORT", 8001)
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "config.settings.development",
+        "FETCH_ALLOW_ADDRESSES": f"{HOST}:{pictures}",
+        "SAMPLE_DIR": str(env.DATA / "sample"),
+        "DATA_DIR": str(env.DATA),
+    }
+    ours = {name: os.environ.get(name) or value for name, value in settings.items()}
+    return {**ours, "PORT": str(port), "PICTURES_PORT": str(pictures)}
+
+
+def _must_be_free(name: str, port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise services.ServiceError(
+                f"Port {port} of {HOST} cannot be used ({error.strerror}): stop what listens "
+                f"there, or choose another: make run {name}={port + 100}"
+            ) from None
+        except OverflowError:
+            raise services.ServiceError(f"{name} must be a port: 1 to 65535.") from None
+
+
+def _processes() -> int:
+    """Run the Procfile's processes until one ends; return 0 where we were asked to stop."""
+    running = manager.Manager()
+    procfile = (env.PROJECT / "Procfile").read_text(encoding="utf-8")
+    for name, command in parse_procfile(procfile).processes.items():
+        running.add_process(name, command, cwd=str(env.PROJECT))
+    running.loop()
+    asked = {entry["rc"] for entry in manager.SIGNALS.values()}
+    return 0 if running.returncode in asked else running.returncode or 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
