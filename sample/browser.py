@@ -82,7 +82,10 @@ def _sandbox_works() -> bool:
         return False
     try:
         tried = subprocess.run(
-            ["unshare", "--user", "--pid", "--fork", "true"], capture_output=True, timeout=10
+            ["unshare", "--user", "--pid", "--fork", "true"],
+            capture_output=True,
+            check=False,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

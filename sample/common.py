@@ -11,5 +11,5 @@ class SampleError(Exception):
 
 
 def data_folder() -> Path:
-    """Return the project's data folder: DATA_DIR, else ``data`` beside manage.py."""
-    return Path(os.environ.get("DATA_DIR") or PROJECT / "data").resolve()
+    """Return the project's data folder: BREAKWATER_DATA, else ``data`` beside manage.py."""
+    return Path(os.environ.get("BREAKWATER_DATA") or PROJECT / "data").resolve()
