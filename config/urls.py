@@ -1,9 +1,16 @@
 """Every address of the site. Login is the default (LoginRequiredMiddleware)."""
 
 from django.contrib import admin
+from django.contrib.auth import views as auth_views
 from django.urls import include, path
 
+from moderation.views import home
+
 urlpatterns = [
+    path("", home.home, name="home"),
+    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("theme/", home.set_theme, name="theme"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("moderation.api.urls")),
     path("reports/", include("reports.urls")),

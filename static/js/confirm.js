@@ -1,0 +1,45 @@
+// A form with data-confirm asks first, in a dialog that says what will follow.
+// data-consequence: one more sentence; data-confirm-label: the word on the button that goes ahead.
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function ask(form, submitter) {
+  const dialog = document.createElement("dialog");
+  dialog.className = "ask";
+  const title = element("h2", form.dataset.confirm);
+  title.id = "ask-title";
+  dialog.setAttribute("aria-labelledby", title.id);
+  dialog.append(title);
+  if (form.dataset.consequence) dialog.append(element("p", form.dataset.consequence));
+
+  const actions = element("div", "", "actions");
+  const back = element("button", "Go back", "btn");
+  const ahead = element("button", form.dataset.confirmLabel || "Go ahead", "btn btn-primary");
+  back.type = ahead.type = "button";
+  back.autofocus = true; // the harmless answer is the one under the finger
+  actions.append(back, ahead);
+  dialog.append(actions);
+
+  back.addEventListener("click", () => dialog.close());
+  ahead.addEventListener("click", () => {
+    dialog.close();
+    form.dataset.confirmed = "yes";
+    form.requestSubmit(submitter);
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.dataset.confirm || form.dataset.confirmed) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  ask(form, event.submitter);
+}, true);
