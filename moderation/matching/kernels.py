@@ -1,4 +1,4 @@
-"""The compiled loops of the Hamming join. Layouts and the reasons for them stand in bands.py."""
+"""The compiled loops. Layouts and the reasons for them stand in bands.py and digests.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +35,18 @@ _JOIN = types.UniTuple(types.int64, 3)(
 )
 
 CORRUPT = -1  # in place of a number of pairs: the table points outside itself
+_BYTES = read_only(types.uint8, 2)
+_BUILD_DIGESTS = types.void(
+    _BYTES, types.Array(types.uint32, 1, "C"), types.Array(types.uint64, 1, "C")
+)
+_FIND_DIGESTS = types.int64(
+    _BYTES,  # values
+    read_only(types.uint32, 1),  # starts
+    read_only(types.uint64, 1),  # seen
+    _BYTES,  # queries
+    types.Array(types.int64, 1, "C"),  # out_query
+    types.Array(types.int64, 1, "C"),  # out_known
+)
 
 
 def _loops(width: int) -> tuple[Callable[..., None], Callable[..., tuple[int, int, int]]]:
@@ -160,3 +172,71 @@ def _loops(width: int) -> tuple[Callable[..., None], Callable[..., tuple[int, in
 
 build_256, join_256 = _loops(4)
 build_64, join_64 = _loops(1)
+
+
+@compiled(types.uint64(_BYTES, types.int64))
+def _head(values: Any, i: int) -> Any:
+    """Return the first eight bytes of a row as a number that orders as they do."""
+    head = np.uint64(0)
+    for byte in range(8):
+        head = (head << np.uint64(8)) | np.uint64(values[i, byte])
+    return head
+
+
+@compiled(types.uint64(types.int64))
+def _shift(parts: int) -> Any:
+    """Return how far to shift a head to the right to number ``parts`` equal parts, 2**k >= 2."""
+    shift = 64
+    while parts > 1:
+        parts >>= 1
+        shift -= 1
+    return np.uint64(shift)
+
+
+@compiled(_BUILD_DIGESTS)
+def build_digests(values: Any, starts: Any, seen: Any) -> None:
+    """Fill starts and seen, both zero before, from ascending values."""
+    bucket_shift = _shift(starts.shape[0] - 1)
+    seen_shift = _shift(seen.shape[0] * 64)
+    for i in range(values.shape[0]):
+        head = _head(values, i)
+        starts[np.int64(head >> bucket_shift) + 1] += np.uint32(1)
+        bit = head >> seen_shift
+        seen[np.int64(bit >> np.uint64(6))] |= np.uint64(1) << (bit & np.uint64(63))
+    for bucket in range(starts.shape[0] - 1):
+        starts[bucket + 1] += starts[bucket]
+
+
+@compiled(_FIND_DIGESTS)
+def find_digests(
+    values: Any, starts: Any, seen: Any, queries: Any, out_query: Any, out_known: Any
+) -> int:
+    """Write the known queries in their order, as many as there are queries at most; their count."""
+    width = values.shape[1]
+    bucket_shift = _shift(starts.shape[0] - 1)
+    seen_shift = _shift(seen.shape[0] * 64)
+    found = 0
+    for i in range(queries.shape[0]):
+        head = _head(queries, i)
+        bit = head >> seen_shift
+        if not (seen[np.int64(bit >> np.uint64(6))] >> (bit & np.uint64(63))) & np.uint64(1):
+            continue
+        bucket = np.int64(head >> bucket_shift)
+        low, high = np.int64(starts[bucket]), np.int64(starts[bucket + 1])
+        while low < high:
+            middle = (low + high) >> 1
+            order = np.int64(0)  # below 0: known before the query
+            for byte in range(width):
+                order = np.int64(values[middle, byte]) - np.int64(queries[i, byte])
+                if order != 0:
+                    break
+            if order == 0:
+                out_query[found] = i
+                out_known[found] = middle
+                found += 1
+                break
+            if order < 0:
+                low = middle + 1
+            else:
+                high = middle
+    return found
