@@ -1,5 +1,6 @@
 """What every installation shares. Every value from outside is a typed read of the environment."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,8 @@ ALGORITHM_VERSION = "1"  # of our hashing; a change makes every ledger due again
 SCAN_BATCH_ROWS = env.number("SCAN_BATCH_ROWS", 4096)
 SCAN_SILENCE_SECONDS = env.number("SCAN_SILENCE_SECONDS", 60)
 SCAN_ATTEMPTS = 5
+SCAN_LOST_AFTER = timedelta(seconds=env.number("SCAN_LOST_SECONDS", 60))
+SCAN_QUEUE_LIMIT = 64  # shards of one scan in the queue at a time
 FETCH_ALLOW_ADDRESSES = env.listing("FETCH_ALLOW_ADDRESSES")
 FETCH_THREADS = env.number("FETCH_THREADS", 16)
 FETCH_CONNECT_SECONDS = env.number("FETCH_CONNECT_SECONDS", 5.0)

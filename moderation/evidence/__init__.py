@@ -1,0 +1,1 @@
+"""What must be kept lies sealed here: one store, its own keys, retention and legal hold."""

@@ -30,6 +30,12 @@ class Match(models.Model):
     known_hash = models.ForeignKey(KnownHash, on_delete=models.PROTECT, related_name="matches")
     version = models.ForeignKey(HashListVersion, on_delete=models.PROTECT, related_name="+")
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="matches")
+    last_scan = models.ForeignKey(
+        Scan,
+        on_delete=models.PROTECT,
+        related_name="seen_matches",
+        help_text="The last scan that found it again.",
+    )
     algorithm = models.CharField(max_length=20)
     algorithm_version = models.CharField(max_length=40)
     distance = models.PositiveSmallIntegerField(help_text="0 for exact digests.")

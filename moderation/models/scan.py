@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from .dataset import Revision, Shard
 from .hash_list import HashListVersion
@@ -40,8 +40,8 @@ class Scan(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     reason = models.CharField(max_length=20, choices=Reason.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
-    from_ledger = models.BooleanField(
-        default=False, help_text="A rescan: joins stored hashes, opens no dataset picture."
+    only_due = models.BooleanField(
+        default=False, help_text="A rescan: compares only what a shard has not been compared with."
     )
     versions = models.ManyToManyField(HashListVersion, related_name="scans")
     algorithm_version = models.CharField(max_length=40)
@@ -72,7 +72,7 @@ class ShardScanQuerySet(models.QuerySet["ShardScan"]):
 
     def claimable(self) -> "ShardScanQuerySet":
         """Due, or claimed by a worker that has not been heard of for too long."""
-        silent = timezone.now() - timedelta(seconds=settings.SCAN_SILENCE_SECONDS)
+        silent = Now() - timedelta(seconds=settings.SCAN_SILENCE_SECONDS)
         return self.filter(scan__state=Scan.State.RUNNING).filter(
             Q(state=ShardScan.State.DUE) | Q(state=ShardScan.State.RUNNING, heard_at__lt=silent)
         )
@@ -97,8 +97,8 @@ class ShardScan(models.Model):
     rows_done = models.PositiveBigIntegerField(default=0)
     outcomes = models.JSONField(default=dict, help_text="Outcome to count.")
     reasons = models.JSONField(default=dict, help_text="Reason to count.")
-    exact = models.PositiveBigIntegerField(default=0, help_text="Entries with an exact match.")
-    near = models.PositiveBigIntegerField(default=0, help_text="Entries with a near match only.")
+    exact = models.PositiveBigIntegerField(default=0, help_text="Exact matches, trial lists too.")
+    near = models.PositiveBigIntegerField(default=0, help_text="Near matches, trial lists too.")
     error = models.CharField(max_length=300, blank=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -114,6 +114,24 @@ class ShardScan(models.Model):
     def __str__(self) -> str:
         return f"shard scan {self.pk}"
 
-    @staticmethod
-    def new_claim() -> uuid.UUID:
-        return uuid.uuid4()
+    def claim_now(self) -> bool:
+        """Take this unit of work for one attempt; False when another worker has it or it is over."""
+        claim = uuid.uuid4()
+        taken = (
+            ShardScan.objects.claimable()
+            .filter(pk=self.pk)
+            .update(
+                state=self.State.RUNNING,
+                claim=claim,
+                attempts=F("attempts") + 1,
+                heard_at=Now(),
+                rows_done=0,
+            )
+        )
+        if taken:
+            self.refresh_from_db()
+        return bool(taken)
+
+    def still_mine(self) -> "ShardScanQuerySet":
+        """This row, as long as no other worker has claimed it."""
+        return ShardScan.objects.filter(pk=self.pk, claim=self.claim, state=self.State.RUNNING)

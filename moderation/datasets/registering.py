@@ -1,0 +1,119 @@
+"""Files to a revision and its shards. They stay where they are; running twice changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Max, Sum
+
+from moderation.datasets.readers import DatasetError, ShardSource, detect, open_shard
+from moderation.models import Coverage, CustodyEvent, Dataset, Revision, Shard
+
+LOCK = 0x52454749  # one registration at a time
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The revision as it stands after registering; ``new`` and ``changed`` count shards."""
+
+    revision: Revision
+    shards: int
+    entries: int
+    columns: dict[str, str]
+    new: int
+    changed: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    source: ShardSource
+    rows: int
+    size: int
+    checksum: str
+    columns: dict[str, str]
+
+
+def register(
+    paths: Sequence[str],
+    *,
+    dataset: str,
+    revision: str,
+    mapping: Mapping[str, str] | None = None,
+    synthetic: bool = False,
+    by: User | None,
+) -> Registered:
+    """Register the shards found under ``paths`` and return the revision they are in.
+
+    A file that changed since it was registered is registered anew, and its ledger is due again;
+    that is refused with DatasetError once entries of it are flagged, because a flag names a row.
+    All files are read before anything is written: a bad one leaves nothing behind.
+    """
+    if not dataset or "@" in dataset or not revision or "@" in revision:
+        raise DatasetError("A dataset's name and a revision's label are not empty and hold no @.")
+    detected = detect(list(paths), dict(mapping or {}))
+    measured, notes = [], []
+    for source in detected.shards:
+        reader = open_shard(source.form, source.location, detected.columns)
+        measured.append(
+            _Measured(source, reader.rows(), reader.size(), reader.checksum(), reader.columns)
+        )
+        notes += [note for note in reader.notes if note not in notes]
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        owner, _ = Dataset.objects.get_or_create(name=dataset, defaults={"synthetic": synthetic})
+        release, fresh = Revision.objects.get_or_create(dataset=owner, label=revision)
+        new, changed = _store(release, measured)
+        if fresh or new or changed:
+            CustodyEvent.objects.append(
+                "revision_registered", release, by=by, after={"new": new, "changed": changed}
+            )
+    totals = release.shards.aggregate(entries=Sum("rows"))
+    return Registered(
+        revision=release,
+        shards=release.shards.count(),
+        entries=totals["entries"] or 0,
+        columns=dict(detected.columns),
+        new=new,
+        changed=changed,
+        notes=tuple(notes),
+    )
+
+
+def _store(revision: Revision, measured: Sequence[_Measured]) -> tuple[int, int]:
+    known = {shard.location: shard for shard in revision.shards.all()}
+    last = revision.shards.aggregate(last=Max("number"))["last"]
+    number, new, changed = 0 if last is None else last + 1, 0, 0
+    for each in measured:
+        values = {
+            "form": each.source.form,
+            "columns": each.columns,
+            "rows": each.rows,
+            "size": each.size,
+            "checksum": each.checksum,
+        }
+        shard = known.get(each.source.location)
+        if shard is None:
+            Shard.objects.create(
+                revision=revision, number=number, location=each.source.location, **values
+            )
+            number, new = number + 1, new + 1
+        elif any(getattr(shard, name) != value for name, value in values.items()):
+            _register_anew(shard, values)
+            changed += 1
+    return new, changed
+
+
+def _register_anew(shard: Shard, values: dict[str, object]) -> None:
+    if shard.entries.exists():
+        raise DatasetError(
+            f"{shard.name} changed since it was registered, and entries of it are flagged by row:"
+            " register the new file under another revision label."
+        )
+    for name, value in values.items():
+        setattr(shard, name, value)
+    shard.ledger = shard.ledger_checksum = ""
+    shard.save()
+    Coverage.objects.filter(shard=shard).delete()

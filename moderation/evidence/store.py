@@ -1,0 +1,72 @@
+"""The one place for kept bytes: sealed under a key of their own, shredded by destroying that key.
+
+Each object has its own key, wrapped with the master key in its database row; the sealed bytes lie
+under EVIDENCE_URL. Without the row's key the file is noise, wherever copies of it may be (H7, H11).
+"""
+
+import hashlib
+import os
+from datetime import datetime
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from moderation import files
+from moderation.evidence import sealing
+from moderation.models import SealedObject
+
+
+def seal(
+    data: bytes, kind: SealedObject.Kind, *, keep_until: datetime | None = None
+) -> SealedObject:
+    """Keep ``data`` sealed and return its row. The file is written before the row is."""
+    key, pk = os.urandom(32), uuid4()
+    sealed = SealedObject(
+        pk=pk,
+        kind=kind,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        wrapped_key=sealing.seal(key, key=sealing.evidence_key(), context=pk.bytes),
+        keep_until=keep_until,
+    )
+    with files.write_atomically(_location(sealed)) as stream:
+        stream.write(sealing.seal(data, key=key, context=pk.bytes))
+    sealed.save(force_insert=True)
+    return sealed
+
+
+def open_sealed(sealed: SealedObject) -> bytes:
+    """Return the plain bytes, or raise Unreadable when shredded, missing or changed."""
+    if sealed.wrapped_key is None:
+        raise sealing.Unreadable(f"{sealed} was shredded")
+    key = sealing.open_(
+        bytes(sealed.wrapped_key), key=sealing.evidence_key(), context=sealed.pk.bytes
+    )
+    try:
+        with files.open_input(_location(sealed)) as stream:
+            body: bytes = stream.read()
+    except FileNotFoundError as error:
+        raise sealing.Unreadable(f"the bytes of {sealed} are missing") from error
+    data = sealing.open_(body, key=key, context=sealed.pk.bytes)
+    if hashlib.sha256(data).hexdigest() != sealed.sha256:
+        raise sealing.Unreadable(f"the bytes of {sealed} are not those that were sealed")
+    return data
+
+
+def shred(sealed: SealedObject) -> None:
+    """Destroy the key, then the file. Refuses under a legal hold (H10) with PermissionError."""
+    with transaction.atomic():
+        row = SealedObject.objects.select_for_update().get(pk=sealed.pk)
+        if row.legal_hold:
+            raise PermissionError(f"{row} is under a legal hold")
+        row.wrapped_key = None
+        row.shredded_at = timezone.now()
+        row.save(update_fields=["wrapped_key", "shredded_at"])
+    files.delete(_location(sealed))
+
+
+def _location(sealed: SealedObject) -> str:
+    name = sealed.pk.hex
+    return files.join(settings.EVIDENCE_URL, sealed.kind, name[:2], name)

@@ -1,0 +1,116 @@
+"""Columns of comparable hashes: what a batch of a shard or of a ledger offers to the index.
+
+One shape for both sources, so that a first scan and a rescan match by the same code.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.algorithms import ALGORITHMS, URL_DIGESTS
+from moderation.media.pdq import ORIENTATIONS
+from moderation.models import Match
+
+PLAIN = ORIENTATIONS[0]
+LOW_QUALITY = 50  # of PDQ; below it a picture has too little structure to be told from others
+_URL_HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
+    "url_md5": hashlib.md5,
+    "url_sha1": hashlib.sha1,
+    "url_sha256": hashlib.sha256,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of one algorithm: ``values`` (k, width) uint8 beside ``rows`` (k,) int64 of the shard."""
+
+    algorithm: str
+    variant: str
+    origin: str
+    values: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    low_quality: NDArray[np.bool_] | None = None  # of PDQ: (k,), True below LOW_QUALITY
+
+
+def column(
+    algorithm: str,
+    values: Sequence[bytes],
+    rows: Iterable[int],
+    *,
+    origin: str,
+    variant: str = PLAIN,
+    low_quality: Sequence[bool] | None = None,
+) -> Column:
+    """Return a Column of values that all have their algorithm's width."""
+    width = ALGORITHMS[algorithm].width
+    assert width is not None, algorithm
+    return Column(
+        algorithm=algorithm,
+        variant=variant,
+        origin=origin,
+        values=np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), width),
+        rows=np.fromiter(rows, dtype=np.int64, count=len(values)),
+        low_quality=None if low_quality is None else np.asarray(low_quality, dtype=np.bool_),
+    )
+
+
+def of_digests(algorithm: str, values: Sequence[bytes | None], *, start: int) -> Column:
+    """A dataset's own digest column; ``start`` is the row of its first value."""
+    present = [(row, value) for row, value in enumerate(values, start) if value is not None]
+    return column(
+        algorithm,
+        [value for _, value in present],
+        [row for row, _ in present],
+        origin=Match.Origin.COLUMN,
+    )
+
+
+def of_urls(algorithms: Iterable[str], urls: Sequence[str | None], *, start: int) -> list[Column]:
+    """The URL digests asked for, one column per algorithm and normalisation (domain.md 4).
+
+    A row appears in a variant's column only where that variant's text differs from those before.
+    """
+    texts: dict[str, list[tuple[int, bytes]]] = {}
+    for row, url in enumerate(urls, start):
+        if not url:
+            continue
+        seen: set[str] = set()
+        for variant, text in url_variants(url):
+            if text not in seen:
+                seen.add(text)
+                texts.setdefault(variant, []).append((row, text.encode("utf-8", "surrogatepass")))
+    return [
+        column(
+            algorithm,
+            [_URL_HASHES[algorithm](text).digest() for _, text in pairs],
+            [row for row, _ in pairs],
+            origin=Match.Origin.URL,
+            variant=variant,
+        )
+        for algorithm in algorithms
+        if algorithm in URL_DIGESTS
+        for variant, pairs in texts.items()
+    ]
+
+
+def url_variants(url: str) -> list[tuple[str, str]]:
+    """Return (name, text) of each normalisation that issuers may have hashed, raw first."""
+    trimmed = url.strip()
+    variants = [("url_raw", url), ("url_trimmed", trimmed)]
+    try:
+        parts = urlsplit(trimmed)
+    except ValueError:
+        return variants
+    lowered = parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower())
+    bare = lowered._replace(fragment="")
+    variants += [
+        ("url_lower_host", lowered.geturl()),
+        ("url_no_fragment", bare.geturl()),
+        ("url_no_scheme", bare._replace(scheme="").geturl().removeprefix("//")),
+        ("url_decoded", unquote(bare.geturl())),
+    ]
+    return variants

@@ -1,0 +1,98 @@
+"""From an entry's bytes, or its link, to its facts. Bytes live only inside these functions."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from moderation.media import preview, provenance
+from moderation.media.decode import PictureError
+from moderation.media.fetch import Fetcher, FetchFailed, FetchLimits
+from moderation.media.hashing import hash_picture
+from moderation.models import Preview
+
+from .facts import RowFacts, columns_of
+from .matcher import Matcher
+
+PREVIEW_SIDES = {Preview.Level.L1: 24, Preview.Level.L2: 64}  # px of the longest side
+
+
+@dataclass
+class Kept:
+    """What outlives an examined picture, and only for one that may have hit."""
+
+    previews: dict[int, bytes] = field(default_factory=dict)
+    provenance: list[dict[str, str]] = field(default_factory=list)
+
+
+def fetcher() -> Fetcher:
+    """A fetcher under the limits in settings; loopback only where FETCH_ALLOW_ADDRESSES says."""
+    return Fetcher(
+        FetchLimits(
+            connect_seconds=settings.FETCH_CONNECT_SECONDS,
+            total_seconds=settings.FETCH_TOTAL_SECONDS,
+            max_bytes=settings.FETCH_MAX_BYTES,
+            max_redirects=settings.FETCH_MAX_REDIRECTS,
+            allow_addresses=tuple(settings.FETCH_ALLOW_ADDRESSES),
+        ),
+        user_agent=settings.FETCH_USER_AGENT,
+    )
+
+
+def examine_link(facts: RowFacts, url: str, source: Fetcher, matcher: Matcher) -> Kept:
+    """Fetch one link, hash what came, drop it. A failure becomes the row's outcome."""
+    try:
+        fetched = source.fetch(url)
+    except FetchFailed as failure:
+        # Hashes from before, the dataset's or our own, stand whatever the link says today.
+        facts.ended(failure.reason, http_status=failure.http_status)
+        return Kept()
+    return _examine(
+        facts,
+        fetched.data,
+        matcher,
+        reason="fetched",
+        http_status=fetched.http_status,
+        fetched_at=timezone.now().replace(microsecond=0),
+    )
+
+
+def examine_embedded(
+    facts: RowFacts, data: bytes, matcher: Matcher, *, reencoded: bool = False
+) -> Kept:
+    """Hash a picture that the shard carries. A re-encoded one serves perceptual hashes only."""
+    return _examine(facts, data, matcher, reason="embedded", reencoded=reencoded)
+
+
+def keep(data: bytes) -> Kept:
+    """Previews (level to PNG) and signals of provenance of a picture that decodes."""
+    return Kept(
+        previews={level: preview.preview(data, side=side) for level, side in PREVIEW_SIDES.items()},
+        provenance=[
+            {"name": signal.name, "strength": signal.strength}
+            for signal in provenance.signals(data)
+        ],
+    )
+
+
+def _examine(
+    facts: RowFacts,
+    data: bytes,
+    matcher: Matcher,
+    *,
+    reason: str,
+    http_status: int | None = None,
+    fetched_at: datetime | None = None,
+    reencoded: bool = False,
+) -> Kept:
+    try:
+        # The full decode: a rescan joins these hashes later without ever seeing the picture again.
+        hashes = hash_picture(data, exact=True)
+    except PictureError as error:
+        facts.ended(error.reason, http_status=http_status)
+        return Kept()
+    facts.hashed(hashes, reencoded=reencoded)
+    facts.fetched_at = fetched_at
+    facts.ended(reason, http_status=http_status)
+    return keep(data) if matcher.quick(columns_of([facts])) else Kept()

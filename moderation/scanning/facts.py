@@ -1,0 +1,153 @@
+"""What is known of the entries of one batch: the rows of a ledger, and what a flag keeps of one."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from moderation.algorithms import DIGESTS
+from moderation.media.hashing import PictureHashes
+from moderation.media.pdq import ORIENTATIONS
+from moderation.models import Match
+from moderation.outcomes import outcome_of
+
+from .columns import LOW_QUALITY, Column, column, of_digests
+
+PDQ_WIDTH = 32
+
+
+@dataclass
+class RowFacts:
+    """One entry: where it stands, its hashes by origin, and the outcome. Field names are the
+    ledger's; bytes are canonical (moderation.algorithms)."""
+
+    row: int
+    row_key: str | None = None
+    url_key: bytes | None = None
+    given_md5: bytes | None = None
+    given_sha1: bytes | None = None
+    given_sha256: bytes | None = None
+    md5: bytes | None = None
+    sha1: bytes | None = None
+    sha256: bytes | None = None
+    pdq: bytes | None = None
+    pdq_turns: bytes | None = None
+    pdq_quality: int | None = None
+    phash: bytes | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    size: int | None = None
+    outcome: str = ""
+    reason: str = ""
+    http_status: int | None = None
+    fetched_at: datetime | None = None
+
+    def ended(self, reason: str, *, http_status: int | None = None) -> None:
+        """Say what happened to this entry; the outcome follows from the reason."""
+        self.reason, self.outcome = reason, outcome_of(reason).value
+        self.http_status = http_status
+
+    def hashed(self, hashes: PictureHashes, *, reencoded: bool = False) -> None:
+        """Take over the hashes of its picture; a re-encoded picture has no digests of its own."""
+        if not reencoded:
+            self.md5, self.sha1, self.sha256 = hashes.md5, hashes.sha1, hashes.sha256
+            self.size = hashes.size
+        self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
+        self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
+        self.width, self.height, self.format = hashes.width, hashes.height, hashes.format
+
+
+@dataclass
+class Flagged:
+    """An entry with hits: its facts, the texts to seal, and previews made while its bytes were
+    at hand (level to PNG)."""
+
+    facts: RowFacts
+    url: str = ""
+    caption: str = ""
+    page_url: str = ""
+    tie_break: float | None = None
+    previews: dict[int, bytes] = field(default_factory=dict)
+    provenance: list[dict[str, str]] = field(default_factory=list)
+
+
+def columns_of(rows: list[RowFacts]) -> list[Column]:
+    """The comparable columns of consecutive rows: the dataset's digests, and computed hashes."""
+    if not rows:
+        return []
+    start = rows[0].row
+    columns = [
+        of_digests(algorithm, [getattr(each, f"given_{algorithm}") for each in rows], start=start)
+        for algorithm in DIGESTS
+    ]
+    for origin in (Match.Origin.EMBEDDED, Match.Origin.FETCHED):
+        here = [each for each in rows if origin_of(each) == origin]
+        if here:
+            columns += _computed(here, origin)
+    return columns
+
+
+def origin_of(facts: RowFacts) -> str:
+    """Where the computed hashes of a row came from: an entry fetched once has a time of fetching."""
+    return Match.Origin.FETCHED if facts.fetched_at else Match.Origin.EMBEDDED
+
+
+def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
+    columns = []
+    for algorithm in (*DIGESTS, "phash"):
+        present = [each for each in rows if getattr(each, algorithm) is not None]
+        columns.append(
+            column(
+                algorithm,
+                [getattr(each, algorithm) for each in present],
+                [each.row for each in present],
+                origin=origin,
+            )
+        )
+    pictures = [each for each in rows if each.pdq is not None and each.pdq_turns is not None]
+    low = [(each.pdq_quality or 0) < LOW_QUALITY for each in pictures]
+    for turn, variant in enumerate(ORIENTATIONS):
+        values = [
+            each.pdq or b""
+            if turn == 0
+            else (each.pdq_turns or b"")[(turn - 1) * PDQ_WIDTH : turn * PDQ_WIDTH]
+            for each in pictures
+        ]
+        columns.append(
+            column(
+                "pdq",
+                values,
+                [each.row for each in pictures],
+                origin=origin,
+                variant=variant,
+                low_quality=low,
+            )
+        )
+    return columns
+
+
+@dataclass
+class Tally:
+    """Counts of one shard: every row has exactly one outcome."""
+
+    rows: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    exact: int = 0
+    near: int = 0
+
+    def add(self, facts: RowFacts) -> None:
+        self.rows += 1
+        self.outcomes[facts.outcome] += 1
+        self.reasons[facts.reason] += 1
+
+    def fields(self) -> dict[str, Any]:
+        """As ShardScan keeps them."""
+        return {
+            "rows_done": self.rows,
+            "outcomes": dict(self.outcomes),
+            "reasons": dict(self.reasons),
+            "exact": self.exact,
+            "near": self.near,
+        }

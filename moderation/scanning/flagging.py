@@ -1,0 +1,231 @@
+"""Hits to entries, matches, flags and cases. Every write may be repeated and changes nothing then."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from moderation.evidence import sealing, store
+from moderation.models import (
+    Case,
+    Coverage,
+    CustodyEvent,
+    Entry,
+    Flag,
+    HashList,
+    Match,
+    Preview,
+    Removal,
+    SealedObject,
+    ShardScan,
+)
+
+from . import grouping, priorities
+from .facts import Flagged, Tally
+from .heartbeat import Stopped
+from .indexes import Span
+from .matcher import Hit
+
+KEPT_FACTS = (
+    "url_key",
+    "sha256",
+    "sha1",
+    "md5",
+    "pdq",
+    "pdq_quality",
+    "phash",
+    "width",
+    "height",
+    "format",
+    "size",
+    "outcome",
+    "reason",
+    "http_status",
+    "fetched_at",
+)
+
+
+def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) -> None:
+    """Write flags for these entries, with their previews. Matches of trial lists raise none."""
+    trial = set(HashList.objects.filter(trust=HashList.Trust.TRIAL).values_list("pk", flat=True))
+    wanted = [
+        (flagged, hits)
+        for flagged, all_hits in found
+        if (hits := [hit for hit in all_hits if hit.list_id not in trial])
+    ]
+    if not wanted:
+        return
+    sealed = _seal_previews(shard_scan, [flagged for flagged, _ in wanted])
+    try:
+        with transaction.atomic():
+            grouping.lock()
+            cases = {
+                case.pk: case
+                for flagged, hits in wanted
+                if (case := _flag(shard_scan, flagged, hits, sealed)) is not None
+            }
+            for case in cases.values():
+                priorities.rate(case)
+    except BaseException:
+        for each in sealed.values():
+            store.shred(each)
+        raise
+
+
+def finish(shard_scan: ShardScan, spans: Sequence[Span], tally: Tally) -> None:
+    """Mark the unit of work done and what it covered; raise Stopped when another worker has it."""
+    shard, scan = shard_scan.shard, shard_scan.scan
+    with transaction.atomic():
+        done = shard_scan.still_mine().update(
+            state=ShardScan.State.DONE, finished_at=Now(), heard_at=Now(), **tally.fields()
+        )
+        if not done:
+            raise Stopped(f"{shard_scan} went to another worker")
+        shard.save(update_fields=["ledger", "ledger_checksum"])
+        for version in scan.versions.select_related("hash_list"):
+            Coverage.objects.update_or_create(
+                shard=shard,
+                hash_list=version.hash_list,
+                defaults={
+                    "version": version,
+                    "algorithm_version": scan.algorithm_version,
+                    "threshold": version.hash_list.threshold,
+                },
+            )
+
+
+def _flag(
+    shard_scan: ShardScan,
+    flagged: Flagged,
+    hits: list[Hit],
+    sealed: dict[tuple[int, int], SealedObject],
+) -> Case | None:
+    entry = _entry(shard_scan, flagged)
+    for level in flagged.previews:
+        preview = sealed.get((entry.row, level))
+        if preview is not None:
+            Preview.objects.get_or_create(entry=entry, level=level, defaults={"sealed": preview})
+    flag = Flag.objects.filter(entry=entry).select_related("case").first()
+    if flag is None:
+        case, fresh = _case_for(entry), True
+        flag = Flag.objects.create(entry=entry, case=case)
+    else:
+        case, fresh = flag.case, False
+    new_matches = [_match(shard_scan, flag, hit) for hit in hits]
+    _quarantine(entry, hits)
+    if any(new_matches) and case.state == Case.State.CLOSED:
+        _reach_closed_case(case, entry, fresh=fresh)
+    return case
+
+
+def _entry(shard_scan: ShardScan, flagged: Flagged) -> Entry:
+    facts, shard = flagged.facts, shard_scan.shard
+    values = {name: getattr(facts, name) for name in KEPT_FACTS}
+    for digest in ("md5", "sha1", "sha256"):
+        values[digest] = values[digest] or getattr(facts, f"given_{digest}")
+    values |= {
+        "row_key": facts.row_key or "",
+        "format": facts.format or "",
+        "pdq_bands": grouping.bands(facts.pdq) if facts.pdq else None,
+        "sealed": sealing.seal_text(
+            {"url": flagged.url, "caption": flagged.caption, "page_url": flagged.page_url}
+        ),
+        "tie_break": flagged.tie_break,
+    }
+    if flagged.provenance:
+        values["provenance"] = flagged.provenance
+    entry, _ = Entry.objects.update_or_create(
+        shard=shard,
+        row=facts.row,
+        defaults=values,
+        create_defaults={**values, "revision": shard.revision},
+    )
+    return entry
+
+
+def _case_for(entry: Entry) -> Case:
+    case = grouping.case_of(entry)
+    if case is None:
+        case = Case.objects.create()
+        CustodyEvent.objects.append("case_opened", case, by=None, after={"entry": entry.pk})
+    return case
+
+
+def _match(shard_scan: ShardScan, flag: Flag, hit: Hit) -> bool:
+    """Write one match; True when it was not known before."""
+    scan = shard_scan.scan
+    _, created = Match.objects.update_or_create(
+        flag=flag,
+        known_hash_id=hit.known_hash_id,
+        algorithm=hit.algorithm,
+        defaults={"last_scan": scan},
+        create_defaults={
+            "last_scan": scan,
+            "scan": scan,
+            "version_id": hit.version_id,
+            "algorithm_version": scan.algorithm_version,
+            "distance": hit.distance,
+            "threshold": hit.threshold,
+            "variant": hit.variant,
+            "origin": hit.origin,
+        },
+    )
+    return created
+
+
+def _quarantine(entry: Entry, hits: list[Hit]) -> None:
+    """An exact match on a trusted list leaves everything we serve or build, at once."""
+    if entry.quarantined_at is not None:
+        return
+    lists = {hit.list_id for hit in hits if hit.exact}
+    if HashList.objects.filter(pk__in=lists, trust=HashList.Trust.TRUSTED).exists():
+        entry.quarantined_at = timezone.now()
+        entry.save(update_fields=["quarantined_at"])
+
+
+def _reach_closed_case(case: Case, entry: Entry, *, fresh: bool) -> None:
+    """A decision fans out to a new entry that shows the same picture to the byte; anything less, or
+    new evidence in a case that was cleared, goes back to people."""
+    decision = case.decisions.standing().last()
+    same_bytes = Entry.objects.filter(flag__case=case, sha256=entry.sha256).exclude(pk=entry.pk)
+    if decision is not None and decision.verdict == "confirmed":
+        if not fresh:
+            return
+        if entry.sha256 is not None and same_bytes.exists():
+            removal, created = Removal.objects.get_or_create(
+                entry=entry, decision=decision, defaults={"state": Removal.State.DUE}
+            )
+            if created:
+                CustodyEvent.objects.append(
+                    "removal_due", removal, by=None, after={"decision": decision.pk}
+                )
+            return
+        other = Case.objects.create()
+        CustodyEvent.objects.append("case_opened", other, by=None, after={"entry": entry.pk})
+        Flag.objects.filter(entry=entry).update(case=other)
+        priorities.rate(other)
+        return
+    case.reviews.update(superseded=True)
+    case.move("reopen", closed_at=None, reopened_because="new_match")
+    CustodyEvent.objects.append(
+        "case_reopened", case, by=None, after={"entry": entry.pk}, reason="new_match"
+    )
+
+
+def _seal_previews(
+    shard_scan: ShardScan, flagged: Sequence[Flagged]
+) -> dict[tuple[int, int], SealedObject]:
+    """Seal the previews that are not kept yet, by (row, level); outside the transaction because the
+    store may be another machine."""
+    kept = set(
+        Preview.objects.filter(
+            entry__shard=shard_scan.shard, entry__row__in=[each.facts.row for each in flagged]
+        ).values_list("entry__row", "level")
+    )
+    return {
+        (each.facts.row, level): store.seal(png, SealedObject.Kind.PREVIEW)
+        for each in flagged
+        for level, png in each.previews.items()
+        if (each.facts.row, level) not in kept
+    }

@@ -1,0 +1,147 @@
+"""Ledgers as scanning uses them: whether one is valid, its parts to compare, rows side by side."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.conf import settings
+
+from moderation import files
+from moderation.algorithms import DIGESTS
+from moderation.datasets import ledger
+from moderation.media.pdq import ORIENTATIONS
+from moderation.models import Match, Shard
+
+from .columns import LOW_QUALITY, Column
+from .facts import PDQ_WIDTH, RowFacts, Tally
+
+NAMES = [each.name for each in fields(RowFacts)]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger that belongs to the shard's present file and to our present algorithms."""
+
+    location: str
+
+
+def location(shard: Shard) -> str:
+    """Where the ledger of a shard lies."""
+    revision = shard.revision
+    return files.join(
+        settings.LEDGER_URL,
+        "datasets",
+        str(revision.dataset_id),
+        str(revision.pk),
+        f"{shard.number:06}.parquet",
+    )
+
+
+def open_valid(shard: Shard) -> Ledger | None:
+    """The shard's ledger, or None where it has none that can be relied on: then scan again."""
+    if not shard.ledger or not files.exists(shard.ledger):
+        return None
+    try:
+        about = ledger.metadata(shard.ledger)
+    except ledger.LedgerCorrupt:
+        return None
+    if (
+        about.shard_checksum != shard.checksum
+        or about.algorithm_version != settings.ALGORITHM_VERSION
+        or about.rows != shard.rows
+    ):
+        return None
+    return Ledger(shard.ledger)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some consecutive rows of a ledger."""
+
+    batch: pa.RecordBatch
+
+    @cached_property
+    def start(self) -> int:
+        start: int = self.batch.column("row")[0].as_py()
+        return start
+
+    def holds(self, row: int) -> bool:
+        return self.start <= row < self.start + self.batch.num_rows
+
+    def facts(self, row: int) -> RowFacts:
+        at = row - self.start
+        return RowFacts(**{name: self.batch.column(name)[at].as_py() for name in NAMES})
+
+    def count(self, tally: Tally) -> None:
+        tally.rows += self.batch.num_rows
+        for name, counter in (("outcome", tally.outcomes), ("reason", tally.reasons)):
+            for each in pc.value_counts(self.batch.column(name)).to_pylist():
+                counter[each["values"]] += each["counts"]
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The same columns that `facts.columns_of` makes of rows, without a Python object a row."""
+        columns = [
+            self._column(algorithm, f"given_{algorithm}", Match.Origin.COLUMN)
+            for algorithm in DIGESTS
+        ]
+        fetched = pc.is_valid(self.batch.column("fetched_at"))
+        for origin, here in (
+            (Match.Origin.EMBEDDED, pc.invert(fetched)),
+            (Match.Origin.FETCHED, fetched),
+        ):
+            part = Part(self.batch.filter(here))
+            if not part.batch.num_rows:
+                continue
+            columns += [part._column(name, name, origin) for name in (*DIGESTS, "phash")]
+            columns += part._turns(origin)
+        return columns
+
+    def _column(self, algorithm: str, name: str, origin: str) -> Column:
+        values, rows = ledger.column_as_array(self.batch, name)
+        return Column(algorithm, ORIENTATIONS[0], origin, values, rows)
+
+    def _turns(self, origin: str) -> list[Column]:
+        present = self.batch.filter(pc.is_valid(self.batch.column("pdq")))
+        values, rows = ledger.column_as_array(present, "pdq")
+        turns, _ = ledger.column_as_array(present, "pdq_turns")
+        quality = pc.fill_null(present.column("pdq_quality"), 0).to_numpy(zero_copy_only=False)
+        low = quality < LOW_QUALITY
+        columns = [Column("pdq", ORIENTATIONS[0], origin, values, rows, low)]
+        for turn, variant in enumerate(ORIENTATIONS[1:]):
+            cut = np.ascontiguousarray(turns[:, turn * PDQ_WIDTH : (turn + 1) * PDQ_WIDTH])
+            columns.append(Column("pdq", variant, origin, cut, rows, low))
+        return columns
+
+
+def parts(source: Ledger) -> Iterator[Part]:
+    """The ledger in pieces of bounded size, in row order."""
+    for batch in ledger.read(source.location, NAMES):
+        if batch.num_rows:
+            yield Part(batch)
+
+
+class Aligned:
+    """Reads an old ledger beside its shard: hashes once computed are not fetched a second time."""
+
+    def __init__(self, source: Ledger) -> None:
+        self._parts = parts(source)
+        self._part: Part | None = None
+
+    def fill(self, rows: list[RowFacts]) -> None:
+        """Give each row the computed hashes and the outcome that the old ledger has for it."""
+        for facts in rows:
+            while self._part is None or not self._part.holds(facts.row):
+                self._part = next(self._parts)
+            old = self._part.facts(facts.row)
+            if old.pdq is None:
+                continue
+            for name in NAMES:
+                setattr(facts, name, getattr(old, name))
+
+
+def aligned(source: Ledger) -> Aligned:
+    return Aligned(source)

@@ -1,0 +1,140 @@
+"""Columns of hashes in, hits out: which row meets which known hash, under each list's own rules."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.algorithms import ALGORITHMS, Kind
+from moderation.matching.index import KnownIndex
+from moderation.models import HashList, HashListVersion, KnownHash
+
+from . import indexes
+from .columns import Column
+
+PHASH_THRESHOLD = 8
+LOW_QUALITY_THRESHOLD = 8  # PDQ of a picture with little structure must be nearly equal
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One row of a shard against one known hash."""
+
+    row: int
+    known_hash_id: int
+    list_id: int
+    version_id: int
+    algorithm: str
+    distance: int
+    threshold: int
+    variant: str
+    origin: str
+    scheme: str
+    category: str
+
+    @property
+    def exact(self) -> bool:
+        """Equal digests of a file or a URL."""
+        return ALGORITHMS[self.algorithm].kind is not Kind.PERCEPTUAL
+
+
+class Matcher:
+    """The index of one set of spans beside the rules of the lists it holds.
+
+    Thread-safe for `quick`; `match` asks the database about the few values that hit.
+    """
+
+    def __init__(self, spans: Iterable[indexes.Span]) -> None:
+        spans = list(spans)
+        lists = HashList.objects.in_bulk([span.list_id for span in spans])
+        self.lists = lists
+        self.versions = {
+            span.list_id: HashListVersion.objects.get(hash_list=span.list_id, number=span.upto)
+            for span in spans
+        }
+        self.index: KnownIndex = indexes.open_index(spans)
+        self.algorithms = frozenset(name for name, size in self.index.sizes.items() if size)
+        self.pdq_threshold = max((each.threshold for each in lists.values()), default=0)
+        self._known: dict[int, KnownHash | None] = {}
+
+    def quick(self, columns: Sequence[Column]) -> bool:
+        """Whether anything in these columns may be a hit: no database, no list's own threshold."""
+        return any(len(rows) for each in columns for rows, _, _ in [self._join(each)])
+
+    def match(self, columns: Sequence[Column]) -> list[Hit]:
+        """Return the hits in row order: for each row and known hash, the nearest per algorithm."""
+        best: dict[tuple[int, int, str], Hit] = {}
+        for each in columns:
+            rows, ids, distances = self._join(each)
+            if not len(rows):
+                continue
+            self._look_up(ids)
+            low = _low_quality(each, rows)
+            for row, known_id, distance, blurred in zip(
+                rows.tolist(), ids.tolist(), distances.tolist(), low, strict=True
+            ):
+                hit = self._hit(each, row, known_id, distance, blurred)
+                if hit is None:
+                    continue
+                key = (hit.row, hit.known_hash_id, hit.algorithm)
+                if key not in best or hit.distance < best[key].distance:
+                    best[key] = hit
+        return sorted(best.values(), key=lambda hit: (hit.row, hit.known_hash_id))
+
+    def _join(self, each: Column) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        if each.algorithm not in self.algorithms or not len(each.rows):
+            empty = np.empty(0, dtype=np.int64)
+            return empty, empty, empty
+        if ALGORITHMS[each.algorithm].kind is Kind.PERCEPTUAL:
+            threshold = self.pdq_threshold if each.algorithm == "pdq" else PHASH_THRESHOLD
+            near = self.index.near(each.algorithm, each.values, threshold)
+            return each.rows[near.rows], near.ids, near.distances.astype(np.int64)
+        exact = self.index.exact(each.algorithm, each.values)
+        return each.rows[exact.rows], exact.ids, np.zeros(len(exact.rows), dtype=np.int64)
+
+    def _hit(
+        self, each: Column, row: int, known_id: int, distance: int, blurred: bool
+    ) -> Hit | None:
+        known = self._known[known_id]
+        if known is None:
+            return None
+        rules = self.lists[known.hash_list_id]
+        threshold = 0
+        if each.algorithm == "pdq":
+            threshold = min(rules.threshold, LOW_QUALITY_THRESHOLD) if blurred else rules.threshold
+        elif each.algorithm == "phash":
+            # pHash alone is wrong too often to raise a flag, unless the operator says so.
+            if not rules.phash_flags:
+                return None
+            threshold = PHASH_THRESHOLD
+        if distance > threshold:
+            return None
+        return Hit(
+            row=row,
+            known_hash_id=known_id,
+            list_id=known.hash_list_id,
+            version_id=self.versions[known.hash_list_id].pk,
+            algorithm=each.algorithm,
+            distance=distance,
+            threshold=threshold,
+            variant=each.variant,
+            origin=each.origin,
+            scheme=known.scheme,
+            category=known.category,
+        )
+
+    def _look_up(self, ids: NDArray[np.int64]) -> None:
+        """Remember the known hashes behind ids; None for those disabled or withdrawn since."""
+        missing = [known_id for known_id in np.unique(ids).tolist() if known_id not in self._known]
+        usable = KnownHash.objects.usable().in_bulk(missing)
+        for known_id in missing:
+            self._known[known_id] = usable.get(known_id)
+
+
+def _low_quality(each: Column, rows: NDArray[np.int64]) -> list[bool]:
+    if each.low_quality is None:
+        return [False] * len(rows)
+    at = np.searchsorted(each.rows, rows)  # a column's rows ascend
+    low: list[bool] = each.low_quality[at].tolist()
+    return low

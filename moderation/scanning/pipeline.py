@@ -1,0 +1,285 @@
+"""One shard of one scan: its rows to a ledger, and the hits to flags. May be repeated at any point."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from moderation import files
+from moderation.algorithms import DIGESTS
+from moderation.datasets.ledger import LedgerWriter
+from moderation.datasets.readers import Batch, DatasetError, ShardReader, open_shard
+from moderation.evidence.sealing import url_key
+from moderation.models import Coverage, Scan, Shard, ShardScan
+from moderation.models.legal_basis import LegalBasis
+
+from . import examining, flagging, ledgers
+from .columns import Column, of_urls
+from .facts import Flagged, RowFacts, Tally, columns_of
+from .heartbeat import Heartbeat
+from .indexes import Span
+from .matcher import Hit, Matcher
+
+PICTURE_ROWS = 64  # rows whose picture bytes may be in memory at once
+FLAG_ROWS = 500  # flagged entries written in one transaction
+
+
+class ShardChanged(Exception):
+    """The file is not the one that was registered."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one shard is compared with."""
+
+    spans: list[Span]
+    fetch: bool
+
+
+def scan_shard(shard_scan: ShardScan) -> None:
+    """Do a claimed unit of work to its end: ledger in place, flags raised, coverage recorded.
+
+    Raises heartbeat.Stopped when the scan was paused or cancelled meanwhile; ShardChanged or
+    DatasetError when a person must act.
+    """
+    shard, scan = shard_scan.shard, shard_scan.scan
+    previous = ledgers.open_valid(shard)
+    plan = Plan(
+        spans=spans_for(scan, shard, stored=previous is not None),
+        fetch=scan.kind == Scan.Kind.CONTENT,
+    )
+    if plan.fetch and not LegalBasis.objects.current().exists():
+        raise DatasetError("Fetching is off: switch it on with `fetching on` and resume the scan.")
+    with Heartbeat(shard_scan) as heartbeat:
+        reader = open_shard(shard.form, shard.location, shard.columns)
+        if reader.checksum() != shard.checksum:
+            raise ShardChanged(
+                f"Shard {shard.number} changed since it was registered: register it again."
+            )
+        matcher = Matcher(plan.spans)
+        tally = Tally()
+        if previous is not None and not plan.fetch:
+            _from_ledger(shard_scan, reader, matcher, previous, tally, heartbeat)
+        else:
+            _from_shard(shard_scan, reader, matcher, previous, tally, heartbeat, plan)
+        heartbeat.check()
+    _finish(shard_scan, plan, tally)
+
+
+def spans_for(scan: Scan, shard: Shard, *, stored: bool) -> list[Span]:
+    """What to compare: whole versions, or in a rescan of stored hashes what they have not met."""
+    covered = {each.hash_list_id: each for each in Coverage.objects.filter(shard=shard)}
+    spans = []
+    for version in scan.versions.select_related("hash_list"):
+        after, known = 0, covered.get(version.hash_list_id)
+        if (
+            scan.only_due
+            and stored
+            and known is not None
+            and known.algorithm_version == scan.algorithm_version
+            and known.threshold >= version.hash_list.threshold
+        ):
+            after = min(known.version.number, version.number)
+        spans.append(Span(version.hash_list_id, after, version.number))
+    return spans
+
+
+def _from_shard(
+    shard_scan: ShardScan,
+    reader: ShardReader,
+    matcher: Matcher,
+    previous: ledgers.Ledger | None,
+    tally: Tally,
+    heartbeat: Heartbeat,
+    plan: Plan,
+) -> None:
+    """Read the dataset itself; hash what it carries, fetch what it links to where that is on."""
+    shard = shard_scan.shard
+    location = ledgers.location(shard)
+    waiting: list[tuple[Flagged, list[Hit]]] = []
+    with ExitStack() as stack:
+        source = stack.enter_context(examining.fetcher()) if plan.fetch else None
+        pool = stack.enter_context(ThreadPoolExecutor(settings.FETCH_THREADS))
+        ledger = stack.enter_context(
+            LedgerWriter(
+                location,
+                shard_checksum=shard.checksum,
+                algorithm_version=shard_scan.scan.algorithm_version,
+            )
+        )
+        old = ledgers.aligned(previous) if previous else None
+        rows_at_once = PICTURE_ROWS if plan.fetch or reader.carries_pictures else None
+        for batch in reader.batches(rows=rows_at_once or settings.SCAN_BATCH_ROWS, pictures=True):
+            facts = _facts_of(batch)
+            if old is not None:
+                old.fill(facts)
+            kept = list(
+                pool.map(
+                    lambda at, batch=batch, facts=facts: _examine(
+                        batch, facts, at, matcher, source
+                    ),
+                    range(len(facts)),
+                )
+            )
+            columns = columns_of(facts) + _url_columns(batch, matcher)
+            for row, hits in _by_row(matcher.match(columns)):
+                at = row - batch.start
+                flagged = _flagged(batch, facts[at], at)
+                picture = batch.pictures[at] if batch.pictures else None
+                kept_here = kept[at]
+                if not kept_here.previews and picture and facts[at].pdq:
+                    kept_here = examining.keep(picture)
+                flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
+                waiting.append((flagged, hits))
+                _count(tally, hits)
+            ledger.write([vars(each) for each in facts])
+            for each in facts:
+                tally.add(each)
+            heartbeat.check(tally.rows)
+            if len(waiting) >= FLAG_ROWS:
+                flagging.record(shard_scan, waiting)
+                waiting = []
+        flagging.record(shard_scan, waiting)
+    shard.ledger = location
+    shard.ledger_checksum = files.sha256(location)
+
+
+def _from_ledger(
+    shard_scan: ShardScan,
+    reader: ShardReader,
+    matcher: Matcher,
+    previous: ledgers.Ledger,
+    tally: Tally,
+    heartbeat: Heartbeat,
+) -> None:
+    """Join the stored hashes; the dataset is opened only for the texts of entries that hit."""
+    found: dict[int, list[Hit]] = {}
+    facts: dict[int, RowFacts] = {}
+    for part in ledgers.parts(previous):
+        hits = matcher.match(part.columns)
+        for row, row_hits in _by_row(hits):
+            found.setdefault(row, []).extend(row_hits)
+            facts[row] = part.facts(row)
+        part.count(tally)
+        heartbeat.check(tally.rows)
+    if any(name.startswith("url_") for name in matcher.algorithms):
+        _join_urls(reader, matcher, previous, found, facts, heartbeat)
+    waiting: list[tuple[Flagged, list[Hit]]] = []
+    for row_hits in found.values():
+        _count(tally, row_hits)
+    for batch in reader.batches(rows=PICTURE_ROWS, pictures=True) if found else ():
+        for at in range(len(batch.row_keys)):
+            row = batch.start + at
+            if row not in found:
+                continue
+            flagged = _flagged(batch, facts[row], at)
+            picture = batch.pictures[at] if batch.pictures else None
+            if picture and facts[row].pdq:
+                kept = examining.keep(picture)
+                flagged.previews, flagged.provenance = kept.previews, kept.provenance
+            waiting.append((flagged, found[row]))
+        heartbeat.check(tally.rows)
+        if len(waiting) >= FLAG_ROWS:
+            flagging.record(shard_scan, waiting)
+            waiting = []
+    flagging.record(shard_scan, waiting)
+
+
+def _join_urls(
+    reader: ShardReader,
+    matcher: Matcher,
+    previous: ledgers.Ledger,
+    found: dict[int, list[Hit]],
+    facts: dict[int, RowFacts],
+    heartbeat: Heartbeat,
+) -> None:
+    """URL digests are not kept in the ledger: the dataset's own URL column has them all."""
+    wanted: set[int] = set()
+    for batch in reader.batches(rows=settings.SCAN_BATCH_ROWS, pictures=False):
+        for row, hits in _by_row(matcher.match(_url_columns(batch, matcher))):
+            found.setdefault(row, []).extend(hits)
+            wanted.add(row)
+        heartbeat.check()
+    wanted -= facts.keys()
+    for part in ledgers.parts(previous) if wanted else ():
+        for row in [row for row in wanted if part.holds(row)]:
+            facts[row] = part.facts(row)
+
+
+def _facts_of(batch: Batch) -> list[RowFacts]:
+    """The facts that the dataset itself states, before any picture was looked at."""
+    rows = []
+    for at, (row_key, url) in enumerate(zip(batch.row_keys, batch.urls, strict=True)):
+        facts = RowFacts(
+            row=batch.start + at, row_key=row_key, url_key=url_key(url) if url else None
+        )
+        for algorithm in DIGESTS:
+            if algorithm in batch.given:
+                setattr(facts, f"given_{algorithm}", batch.given[algorithm][at])
+        given = any(getattr(facts, f"given_{algorithm}") for algorithm in DIGESTS)
+        status = batch.statuses[at] if batch.statuses else None
+        if given:
+            facts.ended("column")
+        elif batch.bad_given[at]:
+            facts.ended("bad_digest")
+        elif status is not None and status != "success":
+            facts.ended("download_failed")
+        elif batch.pictures is not None:
+            facts.ended("no_picture")
+        else:
+            facts.ended("not_fetched" if url else "no_url")
+        rows.append(facts)
+    return rows
+
+
+def _examine(
+    batch: Batch,
+    facts: list[RowFacts],
+    at: int,
+    matcher: Matcher,
+    source: "examining.Fetcher | None",
+) -> examining.Kept:
+    """Hash the row's own picture, or fetch it where fetching is on and it was not hashed before."""
+    here, url = facts[at], batch.urls[at]
+    if batch.pictures is not None and (data := batch.pictures[at]):
+        return examining.examine_embedded(here, data, matcher, reencoded=batch.reencoded)
+    if source is not None and url and here.pdq is None:
+        return examining.examine_link(here, url, source, matcher)
+    return examining.Kept()
+
+
+def _url_columns(batch: Batch, matcher: Matcher) -> list[Column]:
+    return of_urls(sorted(matcher.algorithms), batch.urls, start=batch.start)
+
+
+def _flagged(batch: Batch, facts: RowFacts, at: int) -> Flagged:
+    return Flagged(
+        facts=facts,
+        url=batch.urls[at] or "",
+        caption=batch.captions[at] or "",
+        tie_break=batch.tie_break[at] if batch.tie_break else None,
+    )
+
+
+def _by_row(hits: list[Hit]) -> Iterator[tuple[int, list[Hit]]]:
+    rows: dict[int, list[Hit]] = {}
+    for hit in hits:
+        rows.setdefault(hit.row, []).append(hit)
+    yield from rows.items()
+
+
+def _count(tally: Tally, hits: list[Hit]) -> None:
+    tally.exact += sum(hit.exact for hit in hits)
+    tally.near += sum(not hit.exact for hit in hits)
+
+
+def _finish(shard_scan: ShardScan, plan: Plan, tally: Tally) -> None:
+    """Record the result, unless the scan went to another worker."""
+    if tally.rows != shard_scan.shard.rows:
+        raise DatasetError(
+            f"Shard {shard_scan.shard.number} gave {tally.rows} rows instead of"
+            f" {shard_scan.shard.rows}: register it again."
+        )
+    flagging.finish(shard_scan, plan.spans, tally)

@@ -1,0 +1,54 @@
+"""How severe a case is, how soon it is due, and in which order people see it (console.md 2.2)."""
+
+import math
+from datetime import timedelta
+
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+
+from moderation.hash_lists import schemes
+from moderation.models import Case, Flag, Match
+from moderation.models.case import Triage
+
+SEVERITY = {
+    Triage.CRITICAL: 8,
+    Triage.HIGH: 4,
+    Triage.UNKNOWN: 4,
+    Triage.STANDARD: 2,
+    Triage.HARM_OTHER: 1,
+}
+DUE = {
+    Triage.CRITICAL: timedelta(hours=24),
+    Triage.HIGH: timedelta(hours=48),
+    Triage.UNKNOWN: timedelta(hours=48),
+    Triage.STANDARD: timedelta(days=5),
+    Triage.HARM_OTHER: timedelta(days=10),
+}
+
+
+def rate(case: Case) -> None:
+    """Derive harm class, triage, priority and due date from the case's matches, and save them.
+
+    priority = severity x confidence x reach: confidence is 2 for an exact match and 1 to 1.5 for a
+    near one by its distance; reach grows with the logarithm of the entries. Age orders equals.
+    """
+    matches = Match.objects.filter(flag__case=case)
+    classed = schemes.most_severe(
+        *(
+            schemes.classify(scheme, category, harm_class=harm_class)
+            for scheme, category, harm_class in matches.values_list(
+                "known_hash__scheme", "known_hash__category", "known_hash__hash_list__harm_class"
+            ).distinct()
+        )
+    )
+    perceptual = Q(algorithm__in=["pdq", "phash"])
+    facts = matches.aggregate(
+        exact=Count("pk", filter=~perceptual), slack=Max("threshold") - Max("distance")
+    )
+    confidence = 2.0 if facts["exact"] else 1.0 + min((facts["slack"] or 0) / 62, 0.5)
+    entries = Flag.objects.filter(case=case).count()
+    case.harm_class, case.triage = classed.harm_class, classed.triage
+    severity = SEVERITY[Triage(case.triage)]
+    case.priority = severity * confidence * (1 + math.log10(max(entries, 1)))
+    case.due_at = (case.opened_at or timezone.now()) + DUE[Triage(case.triage)]
+    case.save(update_fields=["harm_class", "triage", "priority", "due_at"])
