@@ -54,11 +54,10 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 def _needs_servers(arguments: list[str]) -> bool:
     """Return whether the command reads or writes data.
 
-    Its arguments are parsed here already: wrong usage ends with its own message and exit code 2,
-    and ``--help`` with the help, before any server is started.
+    Its arguments are parsed here already: wrong usage and ``--help`` need no server.
     """
     import django
-    from django.core.management import ManagementUtility, get_commands
+    from django.core.management import CommandError, ManagementUtility, get_commands
 
     if len(arguments) < 2 or arguments[1].startswith("-"):
         return False
@@ -71,7 +70,10 @@ def _needs_servers(arguments: list[str]) -> bool:
     command = ManagementUtility(arguments).fetch_command(name)
     if name != "runserver":
         parser = command.create_parser(os.path.basename(arguments[0]), name)
-        parser.parse_args(arguments[2:])
+        try:
+            parser.parse_args(arguments[2:])
+        except CommandError:
+            return False  # Django says it once more, with the usage
     return True
 
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -234,14 +235,27 @@ def _is_ours(pid: int, where: Places) -> bool:
 
 
 def _end_stray(where: Places) -> None:
-    """Clear what a lost server left: one without its socket, or a pid file with a reused pid."""
+    """Clear what a lost server left: one without its socket, or a pid file that means nothing.
+
+    PostgreSQL takes any live process, even one that nobody reaped, for the owner of the pid file.
+    """
     pid = _pid(where)
     if pid is None:
         return
     if _is_ours(pid, where):
         stop(where)
-    elif command_of(pid):
+    # Without the pid file PostgreSQL does not see the children of a killed server; they go at once.
+    if wait_for(lambda: not _working_in(where.postgres), seconds=SECONDS_TO_STOP):
         (where.postgres / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _working_in(folder: Path) -> bool:
+    """Return whether a process has its working directory there, as all of PostgreSQL's have."""
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):  # gone meanwhile, or of another user and so none of ours
+            if link.readlink() == folder:
+                return True
+    return False
 
 
 # Binaries
