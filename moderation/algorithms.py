@@ -122,3 +122,11 @@ def _decode(algorithm: str, width: int, text: str) -> bytes:
     except binascii.Error as error:
         raise BadValue("not_base64") from error
     raise BadValue("wrong_length")
+
+
+def width_of(algorithm: str) -> int:
+    """The width in bytes of an algorithm that is matched; ValueError for one that is not."""
+    width = ALGORITHMS[algorithm].width
+    if width is None:
+        raise ValueError(f"{algorithm} has no fixed width")
+    return width

@@ -47,8 +47,8 @@ def open_sealed(sealed: SealedObject) -> bytes:
     try:
         with files.open_input(_location(sealed)) as stream:
             body: bytes = stream.read()
-    except FileNotFoundError as error:
-        raise sealing.Unreadable(f"the bytes of {sealed} are missing") from error
+    except files.LocationError as error:
+        raise sealing.Unreadable(f"the bytes of {sealed} cannot be read") from error
     data = sealing.open_(body, key=key, context=sealed.pk.bytes)
     if hashlib.sha256(data).hexdigest() != sealed.sha256:
         raise sealing.Unreadable(f"the bytes of {sealed} are not those that were sealed")

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.algorithms import ALGORITHMS, URL_DIGESTS
+from moderation.algorithms import URL_DIGESTS, width_of
 from moderation.media.pdq import ORIENTATIONS
 from moderation.models import Match
 
@@ -26,7 +26,7 @@ _URL_HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """Values of one algorithm: ``values`` (k, width) uint8 beside ``rows`` (k,) int64 of the shard."""
+    """Values of one algorithm: (k, width) uint8, beside the rows (k,) int64 they stand in."""
 
     algorithm: str
     variant: str
@@ -46,13 +46,13 @@ def column(
     low_quality: Sequence[bool] | None = None,
 ) -> Column:
     """Return a Column of values that all have their algorithm's width."""
-    width = ALGORITHMS[algorithm].width
-    assert width is not None, algorithm
     return Column(
         algorithm=algorithm,
         variant=variant,
         origin=origin,
-        values=np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), width),
+        values=np.frombuffer(b"".join(values), dtype=np.uint8).reshape(
+            len(values), width_of(algorithm)
+        ),
         rows=np.fromiter(rows, dtype=np.int64, count=len(values)),
         low_quality=None if low_quality is None else np.asarray(low_quality, dtype=np.bool_),
     )

@@ -89,7 +89,7 @@ def columns_of(rows: list[RowFacts]) -> list[Column]:
 
 
 def origin_of(facts: RowFacts) -> str:
-    """Where the computed hashes of a row came from: an entry fetched once has a time of fetching."""
+    """Where a row's computed hashes came from: one that was fetched has a time of fetching."""
     return Match.Origin.FETCHED if facts.fetched_at else Match.Origin.EMBEDDED
 
 

@@ -1,4 +1,4 @@
-"""Hits to entries, matches, flags and cases. Every write may be repeated and changes nothing then."""
+"""Hits to entries, matches, flags and cases. Any write may be repeated and changes nothing then."""
 
 from collections.abc import Sequence
 

@@ -26,8 +26,8 @@ def bands(pdq: bytes) -> list[int]:
 def case_of(entry: Entry) -> Case | None:
     """The case that already shows this entry's picture, or None: a new one is due.
 
-    Equal digests first, then the nearest PDQ within 31 bits. A pair within 31 differs by at most one
-    bit in at least one of 16 bands, so the index finds all of them; the database counts the bits.
+    Equal digests first, then the nearest PDQ within 31 bits. A pair within 31 differs by at most
+    one bit in at least one of 16 bands, so the index finds all; the database counts the bits.
     """
     digests = {
         name: getattr(entry, name) for name in ("sha256", "sha1", "md5") if getattr(entry, name)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from config import env
 from moderation import files
-from moderation.algorithms import ALGORITHMS, MATCHED
+from moderation.algorithms import MATCHED, width_of
 from moderation.matching.index import KnownIndex, write_index
 from moderation.models import HashList, KnownHash
 
@@ -71,8 +71,7 @@ def _build(spans: list[Span], location: str) -> None:
 
 
 def _known(spans: list[Span], algorithm: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    width = ALGORITHMS[algorithm].width
-    assert width is not None, algorithm
+    width = width_of(algorithm)
     chosen = Q(pk__in=[])
     for span in spans:
         chosen |= Q(
@@ -91,7 +90,8 @@ def _known(spans: list[Span], algorithm: str) -> tuple[NDArray[np.uint8], NDArra
             # of millions of values would cost ten times as long.
             cursor.execute(
                 "SELECT string_agg(value, ''::bytea ORDER BY id),"  # noqa: S608  ORM's own SQL
-                f" string_agg(int8send(id), ''::bytea ORDER BY id) FROM ({sql}) AS page (id, value)",
+                " string_agg(int8send(id), ''::bytea ORDER BY id)"
+                f" FROM ({sql}) AS page (id, value)",
                 parameters,
             )
             packed, packed_ids = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""One shard of one scan: its rows to a ledger, and the hits to flags. May be repeated at any point."""
+"""One shard of one scan: its rows to a ledger, its hits to flags. May be repeated at any point."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

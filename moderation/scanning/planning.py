@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
-from django.contrib.auth.models import User
 
 from moderation.models import (
     CustodyEvent,
@@ -40,7 +40,8 @@ def start(
     """
     if fetch and not LegalBasis.objects.current().exists():
         raise ScanRefused(
-            "Fetching is off. Switch it on with: fetching on --basis TEXT --officer NAME --until DATE"
+            "Fetching is off. Switch it on with:"
+            " fetching on --basis TEXT --officer NAME --until DATE"
         )
     versions = _versions(lists)
     chosen = list(revision.shards.all() if shards is None else shards)
@@ -73,6 +74,25 @@ def start(
                 f"Another scan of {revision} is under way: wait for it, or cancel it."
             ) from None
         return live
+
+
+def start_or_resume(
+    revision: Revision,
+    *,
+    by: User | None,
+    fetch: bool = False,
+    lists: Sequence[str] | None = None,
+) -> Scan:
+    """Go on with the revision's paused or failed scan of this kind and these versions, else start
+    one. Raises ScanRefused."""
+    kind = Scan.Kind.CONTENT if fetch else Scan.Kind.HASH_ONLY
+    last = revision.scans.first()
+    if last is not None and last.state in (Scan.State.PAUSED, Scan.State.FAILED):
+        same = last.kind == kind and set(last.versions.all()) == set(_versions(lists))
+        if same and not last.only_due:
+            resume(last, by=by)
+            return last
+    return start(revision, by=by, fetch=fetch, lists=lists)
 
 
 def pause(scan: Scan, *, by: User | None) -> None:
@@ -130,6 +150,11 @@ def failed(shard_scan: ShardScan, message: str, *, final: bool) -> None:
 def given_back(shard_scan: ShardScan) -> None:
     """The work was stopped half-way: it is due again, from the start of its shard."""
     shard_scan.still_mine().update(state=ShardScan.State.DUE, queued_at=None, claim=None)
+
+
+def is_done(scan: Scan) -> bool:
+    """Whether no unit of work is left and none failed."""
+    return not scan.shard_scans.exclude(state=ShardScan.State.DONE).exists()
 
 
 def end_if_done(scan: Scan) -> bool:

@@ -1,0 +1,165 @@
+"""The file of a removal manifest: JSON lines, signed, with no URL and no hash of a picture in it.
+
+The first line describes the revision and its shards, then one line per entry to remove, then the
+signature over all bytes before it (Ed25519, RFC 8032). Anyone can apply it without our database.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from moderation.datasets.readers import detect, open_shard
+from moderation.datasets.rewriting import rewrite_shard
+
+VERSION = 1
+
+
+class ManifestRefused(Exception):
+    """The manifest cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry to remove; ``row`` counts from 0 inside the shard."""
+
+    shard: int
+    row: int
+    row_key: str
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """A manifest as read: its head, its lines, and who signed it (hex of the public key)."""
+
+    head: dict[str, Any]
+    lines: tuple[Line, ...]
+    public_key: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What applying did; ``checksums`` maps each file written to its SHA-256."""
+
+    rows_in: int
+    rows_out: int
+    removed: int
+    checksums: dict[str, str]
+
+
+def write(head: Mapping[str, Any], lines: Iterable[Line], *, signing_key: str) -> bytes:
+    """Return the bytes of a manifest; the same head and lines give the same bytes."""
+    body = [_json({"manifest": VERSION, **head})]
+    body += [
+        _json({"shard": line.shard, "row": line.row, "row_key": line.row_key}) for line in lines
+    ]
+    text = b"".join(body)
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key))
+    signature = {"ed25519": key.sign(text).hex(), "public_key": _public(key.public_key())}
+    return text + _json({"signature": signature})
+
+
+def public_key(signing_key: str) -> str:
+    """The public half of a signing key, in hex: what others compare a manifest with."""
+    return _public(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key)).public_key())
+
+
+def read(path: str) -> ManifestFile:
+    """Read and check a manifest; raises ManifestRefused unless whole, well-formed and signed."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ManifestRefused(f"The manifest cannot be read: {error.strerror}.") from error
+    text, end, last = data.rstrip(b"\n").rpartition(b"\n")
+    try:
+        signature = json.loads(last)["signature"]
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
+        key.verify(bytes.fromhex(signature["ed25519"]), text + end)
+    except InvalidSignature:
+        raise ManifestRefused("The manifest was changed after it was signed.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ManifestRefused("This is no manifest, or its end is missing.") from error
+    try:
+        first, *rest = (json.loads(line) for line in text.splitlines())
+        if first["manifest"] != VERSION:
+            raise ManifestRefused(f"This manifest has form {first['manifest']!r}, not {VERSION}.")
+        lines = tuple(Line(int(x["shard"]), int(x["row"]), str(x["row_key"])) for x in rest)
+        shards = {int(shard["number"]): int(shard["rows"]) for shard in first["shards"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ManifestRefused("The manifest's lines are not those of a manifest.") from error
+    if any(not 0 <= line.row < shards.get(line.shard, 0) for line in lines):
+        raise ManifestRefused("The manifest names rows that its shards do not have.")
+    return ManifestFile(first, lines, signature["public_key"], hashlib.sha256(data).hexdigest())
+
+
+def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
+    """Write cleaned copies of the shards under ``paths`` to the folder ``out``.
+
+    Shards are recognised by their checksum, whatever they are called now. Raises ManifestRefused
+    for a file that the manifest does not know, and when a shard with lines is not among the paths:
+    a copy cleaned in part must not pass for a clean one.
+    """
+    by_checksum = {shard["sha256"]: shard for shard in manifest.head["shards"]}
+    rows: dict[int, set[int]] = defaultdict(set)
+    for line in manifest.lines:
+        rows[line.shard].add(line.row)
+    found = []
+    mapping = dict(manifest.head["columns"])
+    for source in detect(list(paths), mapping).shards:
+        checksum = open_shard(source.form, source.location, mapping).checksum()
+        shard = by_checksum.get(checksum)
+        if shard is None:
+            raise ManifestRefused(
+                f"{_name(source.location)} is not a shard of this manifest, or it changed since."
+            )
+        found.append((source, shard))
+    absent = sorted(rows.keys() - {shard["number"] for _, shard in found})
+    if absent:
+        numbers = ", ".join(map(str, absent[:10]))
+        raise ManifestRefused(
+            f"Shards with lines to remove are not among the paths: {numbers}. Name all of them."
+        )
+    rows_in = rows_out = removed = 0
+    checksums: dict[str, str] = {}
+    for source, shard in found:
+        done = rewrite_shard(
+            source.form, source.location, dict(shard["columns"]), out, rows[shard["number"]]
+        )
+        rows_in, rows_out = rows_in + done.rows_in, rows_out + done.rows_out
+        removed += done.removed
+        checksums |= dict(done.files)
+    return Applied(rows_in, rows_out, removed, checksums)
+
+
+def still_present(manifest: ManifestFile, paths: Sequence[str]) -> int:
+    """How many of the manifest's rows stand in these files: those in shards it knows unchanged."""
+    rows: dict[int, int] = defaultdict(int)
+    for line in manifest.lines:
+        rows[line.shard] += 1
+    by_checksum = {shard["sha256"]: shard["number"] for shard in manifest.head["shards"]}
+    mapping = dict(manifest.head["columns"])
+    present = 0
+    for source in detect(list(paths), mapping).shards:
+        checksum = open_shard(source.form, source.location, mapping).checksum()
+        present += rows[by_checksum[checksum]] if checksum in by_checksum else 0
+    return present
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def _public(key: Ed25519PublicKey) -> str:
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def _name(location: str) -> str:
+    return location.rstrip("/").rsplit("/", 1)[-1]

@@ -1,0 +1,187 @@
+"""Confirmed removals: listed in a manifest, applied, and verified gone in a later revision."""
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from moderation.datasets import ledger, manifests
+from moderation.evidence import store
+from moderation.models import (
+    CustodyEvent,
+    Manifest,
+    ManifestLine,
+    Receipt,
+    Removal,
+    Revision,
+    SealedObject,
+    Shard,
+)
+
+IDENTIFIERS = ("url_key", "sha256", "sha1", "md5")
+
+
+def build_manifest(revision: Revision, *, by: User | None) -> Manifest:
+    """List every standing removal of the revision in a new manifest, or return the last one when
+    nothing was added since. Raises ManifestRefused when there is nothing to remove."""
+    with transaction.atomic():
+        Revision.objects.select_for_update().get(pk=revision.pk)
+        removals = list(
+            Removal.objects.standing()
+            .filter(entry__revision=revision)
+            .select_related("entry__shard")
+            .order_by("entry__shard__number", "entry__row")
+        )
+        if not removals:
+            raise manifests.ManifestRefused(
+                f"No entry of {revision} is confirmed for removal: there is nothing to list."
+            )
+        last = revision.manifests.last()
+        if last and set(last.lines.values_list("removal", flat=True)) == {x.pk for x in removals}:
+            return last
+        number = last.number + 1 if last else 1
+        data = _bytes_of(revision, number, removals)
+        sealed = store.seal(data, SealedObject.Kind.MANIFEST)
+        manifest = Manifest.objects.create(
+            revision=revision,
+            number=number,
+            sealed=sealed,
+            sha256=sealed.sha256,
+            line_count=len(removals),
+            built_by=by,
+        )
+        ManifestLine.objects.bulk_create(
+            ManifestLine(manifest=manifest, removal=removal) for removal in removals
+        )
+        Removal.objects.filter(
+            pk__in=[removal.pk for removal in removals], state=Removal.State.DUE
+        ).update(state=Removal.State.LISTED)
+        CustodyEvent.objects.append(
+            "manifest_built",
+            manifest,
+            by=by,
+            after={"number": number, "lines": len(removals)},
+            file_sha256=sealed.sha256,
+        )
+    return manifest
+
+
+def record_receipt(
+    manifest: manifests.ManifestFile, applied: manifests.Applied, *, by: User | None
+) -> Receipt | None:
+    """Note that one of our own manifests was applied; None for a manifest from elsewhere."""
+    ours = Manifest.objects.filter(sha256=manifest.sha256).first()
+    if ours is None:
+        return None
+    with transaction.atomic():
+        receipt = Receipt.objects.create(
+            manifest=ours,
+            rows_in=applied.rows_in,
+            rows_out=applied.rows_out,
+            removed=applied.removed,
+            checksums=applied.checksums,
+            applied_by=by,
+        )
+        CustodyEvent.objects.append(
+            "manifest_applied",
+            ours,
+            by=by,
+            after={"removed": applied.removed, "rows_out": applied.rows_out},
+        )
+    return receipt
+
+
+def verify(revision: Revision) -> int:
+    """Mark removals of the dataset's other revisions as verified where this wholly scanned revision
+    holds neither their URL nor their file any more; return how many were marked."""
+    waiting = list(
+        Removal.objects.unverified()
+        .filter(
+            entry__revision__dataset=revision.dataset_id,
+            entry__revision__registered_at__lt=revision.registered_at,
+        )
+        .select_related("entry")
+    )
+    if not waiting:
+        return 0
+    present = _present(revision.shards.all(), waiting)
+    marked = 0
+    for removal in waiting:
+        known = _identifiers(removal)
+        if not known or any((name, value) in present for name, value in known):
+            continue
+        with transaction.atomic():
+            done = (
+                Removal.objects.unverified()
+                .filter(pk=removal.pk)
+                .update(
+                    state=Removal.State.VERIFIED, verified_at=timezone.now(), verified_in=revision
+                )
+            )
+            if done:
+                CustodyEvent.objects.append(
+                    "removal_verified", removal, by=None, after={"revision": revision.pk}
+                )
+        marked += done
+    return marked
+
+
+def _bytes_of(revision: Revision, number: int, removals: Sequence[Removal]) -> bytes:
+    shards = list(revision.shards.all())
+    head = {
+        "dataset": revision.dataset.name,
+        "revision": revision.label,
+        "number": number,
+        "columns": shards[0].columns,
+        "shards": [_described(shard) for shard in shards],
+        "lines": len(removals),
+    }
+    lines = (
+        manifests.Line(each.entry.shard.number, each.entry.row, each.entry.row_key)
+        for each in removals
+    )
+    return manifests.write(head, lines, signing_key=settings.SIGNING_KEY)
+
+
+def _described(shard: Shard) -> dict[str, object]:
+    return {
+        "number": shard.number,
+        "name": shard.name,
+        "form": shard.form,
+        "columns": shard.columns,
+        "rows": shard.rows,
+        "sha256": shard.checksum,
+    }
+
+
+def _identifiers(removal: Removal) -> list[tuple[str, bytes]]:
+    entry = removal.entry
+    return [
+        (name, bytes(value)) for name in IDENTIFIERS if (value := getattr(entry, name)) is not None
+    ]
+
+
+def _present(shards: Iterable[Shard], removals: Sequence[Removal]) -> set[tuple[str, bytes]]:
+    """Which identifiers of these removals the ledgers of these shards still hold."""
+    wanted: dict[str, set[bytes]] = {name: set() for name in IDENTIFIERS}
+    for removal in removals:
+        for name, value in _identifiers(removal):
+            wanted[name].add(value)
+    columns = {
+        name: (name,) if name == "url_key" else (name, f"given_{name}") for name in IDENTIFIERS
+    }
+    names = [name for group in columns.values() for name in group]
+    present: set[tuple[str, bytes]] = set()
+    for shard in shards:
+        for batch in ledger.read(shard.ledger, names):
+            for name, group in columns.items():
+                for column_name in group:
+                    column = batch.column(column_name)
+                    among = pa.array(sorted(wanted[name]), type=column.type)
+                    here = column.filter(pc.is_in(column, value_set=among))
+                    present |= {(name, value) for value in here.to_pylist() if value is not None}
+    return present

@@ -1,0 +1,82 @@
+"""What all of Breakwater's commands share: --json, exit codes, one clear line (design.md)."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from moderation.datasets.manifests import ManifestRefused
+from moderation.datasets.readers import DatasetError
+from moderation.files import LocationError
+from moderation.models import Revision
+from moderation.scanning.planning import ScanRefused
+
+REFUSALS = (DatasetError, ManifestRefused, ScanRefused, LocationError)
+
+
+class Command(BaseCommand):
+    """Runs `act`, prints what it returns, and turns refusals into one line and exit code 1."""
+
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object on standard output"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            result = self.act(options)
+        except REFUSALS as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(error.strerror or type(error).__name__) from error
+        if options.get("json") and result is not None:
+            self.stdout.write(self.as_json(result))
+        elif result is not None:
+            self.stdout.write("\n".join(self.lines(result)))
+
+    def act(self, options: dict[str, Any]) -> dict[str, Any] | None:
+        """Do the job and return the object that --json prints."""
+        raise NotImplementedError
+
+    def as_json(self, result: dict[str, Any]) -> str:
+        return json.dumps(result, ensure_ascii=False)
+
+    def lines(self, result: dict[str, Any]) -> list[str]:
+        """The same for a person to read."""
+        return [f"{name}: {_plain(value)}" for name, value in result.items()]
+
+    def say(self, text: str) -> None:
+        """A line of progress, on standard error."""
+        self.stderr.write(text, style_func=lambda line: line)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except CommandError as error:
+            if self._called_from_command_line:
+                self.stderr.write(str(error))
+                sys.exit(error.returncode)
+            raise
+
+
+def revision_named(name: str) -> Revision:
+    """The revision written NAME@LABEL, or CommandError with those that exist."""
+    revision = Revision.objects.named(name).select_related("dataset").first()
+    if revision is not None:
+        return revision
+    if "@" not in name:
+        raise CommandError(f"Write the revision as NAME@LABEL, not {name!r}.")
+    known = ", ".join(str(each) for each in Revision.objects.select_related("dataset")[:5])
+    raise CommandError(
+        f"No revision is called {name!r}. "
+        + (f"There are: {known}." if known else "Import one with import_dataset.")
+    )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items()) or "none"
+    return str(value)

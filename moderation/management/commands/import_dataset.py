@@ -1,0 +1,56 @@
+"""Register dataset files as a revision."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from moderation.datasets.registering import register
+from moderation.management.base import Command as Base
+
+
+class Command(Base):
+    help = (
+        "Register files, folders or globs as a revision of a dataset. The files stay where they"
+        " are; form and columns are detected. Running it twice changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("path", nargs="+", help="a file, folder, glob or s3:// address")
+        parser.add_argument("--dataset", required=True, metavar="NAME")
+        parser.add_argument("--revision", required=True, metavar="LABEL")
+        parser.add_argument(
+            "--map",
+            default="",
+            metavar="url=COL,md5=COL,...",
+            help="which column holds what, where the names are not the usual ones",
+        )
+
+    def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        done = register(
+            options["path"],
+            dataset=options["dataset"],
+            revision=options["revision"],
+            mapping=_mapping(options["map"]),
+            by=None,
+        )
+        for note in done.notes:
+            self.say(note)
+        if done.changed:
+            self.say(f"{done.changed} shards had changed and were registered anew.")
+        elif not done.new:
+            self.say("Nothing changed: every file was registered already.")
+        return {
+            "dataset": options["dataset"],
+            "revision": options["revision"],
+            "shards": done.shards,
+            "entries": done.entries,
+            "columns": done.columns,
+        }
+
+
+def _mapping(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not name.strip() or not column.strip() for name, _, column in pairs):
+        raise CommandError("Write --map as field=column pairs: --map url=COL,md5=COL")
+    return {name.strip(): column.strip() for name, _, column in pairs}

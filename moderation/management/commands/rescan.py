@@ -1,0 +1,48 @@
+"""Hash-only scans of what is due, and nothing else."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from moderation import tasks
+from moderation.management import waiting
+from moderation.management.base import Command as Base
+from moderation.management.base import revision_named
+from moderation.models import Scan
+from moderation.scanning import progress, rescans
+
+
+class Command(Base):
+    help = (
+        "Compare stored hashes with what is new in the hash lists: what is due and nothing else."
+        " No link is opened."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("revision", nargs="?", metavar="NAME@LABEL", help="default: all")
+        parser.add_argument(
+            "--wait", action="store_true", help="stay until they end; starts a worker if none runs"
+        )
+
+    def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        only = revision_named(options["revision"]) if options["revision"] else None
+        scans = [rescans.start(each, by=None) for each in rescans.due(only)]
+        if not scans:
+            self.say("Nothing is due.")
+        elif options["wait"]:
+            waiting.until_over(scans)
+        else:
+            for scan in scans:
+                tasks.enqueue_scan.delay(scan.pk)
+        for scan in scans:
+            scan.refresh_from_db()
+        failed = [scan for scan in scans if scan.state == Scan.State.FAILED]
+        if failed:
+            raise CommandError(f"Scan {failed[0].pk} failed: {failed[0].error}")
+        return {
+            "scans": [{"revision": str(scan.revision), **progress.as_json(scan)} for scan in scans]
+        }
+
+    def lines(self, result: dict[str, Any]) -> list[str]:
+        return [" · ".join(super(Command, self).lines(scan)) for scan in result["scans"]]

@@ -1,0 +1,47 @@
+"""The H1 switch: fetching is off until somebody records why it is lawful, who answers for it, and
+until when."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from moderation.models import CustodyEvent, LegalBasis
+
+
+class BasisRefused(Exception):
+    """The legal basis cannot be recorded; the message says what is missing."""
+
+
+def current() -> LegalBasis | None:
+    """The legal basis in force, or None: then fetching is off."""
+    return LegalBasis.objects.current().order_by("-recorded_at").first()
+
+
+def switch_on(*, basis: str, officer: str, until: datetime, by: User | None) -> LegalBasis:
+    """Record a legal basis, which ends the one before it. Raises BasisRefused."""
+    if not basis.strip() or not officer.strip():
+        raise BasisRefused("Say the legal basis and the officer who answers for it.")
+    if until <= timezone.now():
+        raise BasisRefused("The legal basis must end in the future.")
+    with transaction.atomic():
+        LegalBasis.objects.current().update(ended_at=timezone.now())
+        recorded = LegalBasis.objects.create(
+            basis=basis, officer=officer, until=until, recorded_by=by
+        )
+        CustodyEvent.objects.append(
+            "fetching_on", recorded, by=by, after={"until": until.isoformat()}
+        )
+    return recorded
+
+
+def switch_off(*, by: User | None) -> bool:
+    """End the legal basis in force; False when fetching was off already."""
+    with transaction.atomic():
+        ended = list(LegalBasis.objects.current().select_for_update())
+        for each in ended:
+            each.ended_at = timezone.now()
+            each.save(update_fields=["ended_at"])
+            CustodyEvent.objects.append("fetching_off", each, by=by)
+    return bool(ended)

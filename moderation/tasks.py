@@ -1,0 +1,105 @@
+"""Doorways for Celery: take ids, load, step aside when the work is done, call one function."""
+
+import logging
+
+from celery import shared_task
+from django.conf import settings
+from django.db import OperationalError
+
+from moderation.datasets import removals
+from moderation.datasets.readers import DatasetError
+from moderation.files import LocationError
+from moderation.matching.index import IndexCorrupt
+from moderation.models import Scan, ShardScan
+from moderation.review import answers
+from moderation.scanning import pipeline, planning, rescans
+from moderation.scanning.heartbeat import Stopped
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)
+def enqueue_scan(scan_id: int) -> None:
+    """Put due shards of a scan into the queue, a bounded number at a time."""
+    scan = Scan.objects.filter(pk=scan_id, state=Scan.State.RUNNING).first()
+    if scan is not None:
+        feed(scan)
+
+
+@shared_task
+def scan_shard(shard_scan_id: int) -> None:
+    """Scan one shard where no fetching is asked for: runs near the ledgers."""
+    _scan(shard_scan_id)
+
+
+@shared_task
+def scan_shard_fetching(shard_scan_id: int) -> None:
+    """Scan one shard and fetch its links: runs where egress is allowed."""
+    _scan(shard_scan_id)
+
+
+@shared_task
+def resume_lost() -> None:
+    """Every minute: whatever a flushed queue or a killed worker lost is put back."""
+    for scan in Scan.objects.filter(state=Scan.State.RUNNING):
+        feed(scan)
+
+
+@shared_task
+def rescan_due() -> None:
+    """On a schedule: start the hash-only scans of what is due."""
+    for each in rescans.due():
+        try:
+            scan = rescans.start(each, by=None)
+        except planning.ScanRefused:
+            logger.info("rescan of revision %s waits for the scan under way", each.revision.pk)
+            continue
+        feed(scan)
+
+
+@shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)
+def settle_answer(review_id: int) -> None:
+    """After the time for undo: the answer takes effect, unless it was undone."""
+    answers.settle(review_id)
+
+
+@shared_task
+def settle_due() -> None:
+    """Every minute: settle answers whose own task was lost."""
+    answers.settle_due()
+
+
+def feed(scan: Scan) -> None:
+    """Enqueue what is due, or close a scan that has nothing left to do."""
+    for shard_scan in planning.to_enqueue(scan, limit=settings.SCAN_QUEUE_LIMIT):
+        task = scan_shard_fetching if scan.kind == Scan.Kind.CONTENT else scan_shard
+        task.delay(shard_scan.pk)
+    _end_if_done(scan)
+
+
+def _scan(shard_scan_id: int) -> None:
+    shard_scan = ShardScan.objects.select_related("scan", "shard__revision").get(pk=shard_scan_id)
+    if not shard_scan.claim_now():
+        return
+    logger.info("shard scan %s, attempt %s", shard_scan.pk, shard_scan.attempts)
+    try:
+        pipeline.scan_shard(shard_scan)
+    except Stopped:
+        planning.given_back(shard_scan)
+    except (pipeline.ShardChanged, DatasetError) as error:
+        planning.failed(shard_scan, str(error), final=True)
+    except (IndexCorrupt, LocationError, OSError, OperationalError) as error:
+        logger.exception("shard scan %s failed", shard_scan.pk)
+        planning.failed(shard_scan, type(error).__name__, final=False)
+    except Exception as error:
+        logger.exception("shard scan %s failed", shard_scan.pk)
+        planning.failed(shard_scan, f"Unexpected: {type(error).__name__}. See the log.", final=True)
+    enqueue_scan.delay(shard_scan.scan_id)
+
+
+def _end_if_done(scan: Scan) -> None:
+    if not planning.is_done(scan):
+        return
+    if not scan.revision.shards.filter(ledger="").exists():
+        removals.verify(scan.revision)
+    planning.end_if_done(scan)
