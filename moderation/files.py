@@ -103,7 +103,7 @@ def beside(location: str, name: str) -> str:
     """Return the location of ``name`` in the folder that ``location`` lies in."""
     scheme = _scheme(location)
     if scheme is None:
-        return os.path.join(os.path.dirname(location), name)
+        return os.path.join(os.path.dirname(location.rstrip("/")), name)
     place, mark, options = location.partition("?")
     return f"{place.rstrip('/').rpartition('/')[0]}/{quote(name)}{mark}{options}"
 
