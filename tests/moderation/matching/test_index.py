@@ -164,6 +164,7 @@ def test_two_processes_map_one_file(path: Path) -> None:
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", LOOK_UP, str(path)],
+            cwd=Path(__file__).parents[3],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
