@@ -1,3 +1,19 @@
 """Addresses of the API, version 1."""
 
-urlpatterns: list = []
+from csp.decorators import csp_update
+from django.contrib.auth.decorators import login_required
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from .views import ScreenView
+
+# Swagger UI writes style attributes; no other page may, and scripts stay our own.
+docs = csp_update({"style-src": ["'unsafe-inline'"]})(  # type: ignore[arg-type]
+    login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema"))
+)
+
+urlpatterns = [
+    path("screen/", ScreenView.as_view(), name="api-screen"),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", docs, name="api-docs"),
+]

@@ -1,0 +1,96 @@
+"""One hash or one picture against the lists in force: what a model host asks about an output."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from moderation.algorithms import ALGORITHMS, MATCHED, BadValue, Kind, parse
+from moderation.media.decode import PictureError
+from moderation.media.hashing import hash_picture
+from moderation.models import HashList, Match
+
+from . import indexes
+from .columns import Column, column
+from .facts import RowFacts, columns_of
+from .matcher import Hit, Matcher
+
+
+class Verdict(StrEnum):
+    EXACT = "exact"
+    NEAR = "near"
+    NONE = "none"
+    NOT_HASHABLE = "not_hashable"  # no answer, which is never "none"
+
+
+class NoLists(Exception):
+    """No hash list is in force, so there is nothing to say "none" about."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The verdict, and what it rests on; ``reason`` says why something is not hashable."""
+
+    verdict: Verdict
+    matches: tuple[Hit, ...]
+    slugs: dict[int, str]
+    reason: str = ""
+
+    def matches_as_json(self) -> list[dict[str, object]]:
+        """As `screen --json` and the API give them (design.md)."""
+        return [
+            {
+                "list": self.slugs[hit.list_id],
+                "algorithm": hit.algorithm,
+                "distance": hit.distance,
+                "variant": hit.variant,
+            }
+            for hit in self.matches
+        ]
+
+
+def screen_hash(algorithm: str, text: str) -> Screened:
+    """Screen one value as its supplier would write it; NoLists when no list is in force."""
+    matcher = _matcher()
+    if algorithm not in MATCHED:
+        return _not_hashable(matcher, "unknown_algorithm")
+    try:
+        value = parse(algorithm, text)
+    except BadValue as error:
+        return _not_hashable(matcher, error.reason)
+    kind = ALGORITHMS[algorithm].kind
+    origin = Match.Origin.URL if kind is Kind.URL else Match.Origin.COLUMN
+    return _verdict(matcher, [column(algorithm, [value], [0], origin=origin)])
+
+
+def screen_picture(data: bytes) -> Screened:
+    """Screen one picture's bytes, which are dropped; NoLists when no list is in force."""
+    matcher = _matcher()
+    facts = RowFacts(row=0)
+    try:
+        facts.hashed(hash_picture(data, exact=True))
+    except PictureError as error:
+        return _not_hashable(matcher, error.reason)
+    return _verdict(matcher, columns_of([facts]))
+
+
+def _matcher() -> Matcher:
+    lists = HashList.objects.in_force().exclude(trust=HashList.Trust.TRIAL)
+    spans = indexes.spans_in_force(lists.select_related("current"))
+    if not spans:
+        raise NoLists("No hash list is in force: load one with load_hash_list first.")
+    return Matcher(spans)
+
+
+def _verdict(matcher: Matcher, columns: list[Column]) -> Screened:
+    hits = tuple(matcher.match(columns))
+    verdict = Verdict.NONE
+    if hits:
+        verdict = Verdict.EXACT if any(hit.exact for hit in hits) else Verdict.NEAR
+    return Screened(verdict, hits, _slugs(matcher))
+
+
+def _not_hashable(matcher: Matcher, reason: str) -> Screened:
+    return Screened(Verdict.NOT_HASHABLE, (), _slugs(matcher), reason)
+
+
+def _slugs(matcher: Matcher) -> dict[int, str]:
+    return {pk: each.slug for pk, each in matcher.lists.items()}
