@@ -1,0 +1,180 @@
+"""What a review ends with: given, perhaps undone, settled once the time for undo is over.
+
+An answer has no effect for ANSWER_GRACE_SECONDS. `settle` may run late, twice or never on time:
+it acts only while the row still says so, and `settle_due` finds what a lost task left behind.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models.functions import Now
+
+from moderation.models import Case, CustodyEvent, Flag, HashList, Match, Review
+from moderation.models.case import CaseConflict
+from moderation.review import decisions, queue
+
+
+class AnswerNotOffered(Exception):
+    """This answer does not exist for the case at this stage; the message says why."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One answer as a person is offered it: locked with a reason, or open with its consequence."""
+
+    answer: Review.Answer
+    locked: str
+
+
+def offers(case: Case, *, stage: str) -> list[Offer]:
+    """Return the four answers in their fixed order, each open or locked with the reason."""
+    known = (
+        Match.objects.filter(flag__case=case)
+        .exclude(version__hash_list__trust=HashList.Trust.TRIAL)
+        .exists()
+    )
+    locks = {
+        Review.Answer.REMOVE_KNOWN: "" if known else "Only a trial list matches.",
+        Review.Answer.ESCALATE: "A lead decides." if stage == Review.Stage.LEAD else "",
+    }
+    return [Offer(answer, locks.get(answer, "")) for answer in Review.Answer]
+
+
+@transaction.atomic
+def give(
+    case: Case,
+    *,
+    by: User,
+    token: str,
+    edit_no: int,
+    answer: str,
+    harm_class: str = "",
+    reason: str = "",
+    idempotency_key: str,
+) -> Review:
+    """Write the answer, end the lease and start the time for undo; return the review.
+
+    The same idempotency key again changes nothing and returns the review as it stands.
+    ``harm_class`` counts for removals alone. Schedule `settle` for ``settles_at``.
+
+    Raises:
+        CaseConflict: the lease has ended or is another tab's, or the case was changed meanwhile.
+        AnswerNotOffered: the answer does not exist for this case at this stage.
+        NotYours: the capability was taken away meanwhile.
+        SamePerson: their own answer already stands in this round.
+    """
+    locked = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
+    repeated = Review.objects.filter(idempotency_key=idempotency_key).first()
+    if repeated is not None:
+        if repeated.reviewer_id != by.pk or repeated.case_id != case.pk:
+            raise CaseConflict(f"case {case.pk}: the idempotency key was used elsewhere")
+        return repeated
+    if locked.edit_no != edit_no:
+        raise CaseConflict(f"case {case.pk} is at edit {locked.edit_no}, not {edit_no}")
+    held = Case.objects.leased_to(by).filter(pk=case.pk, lease_token=token)
+    review = locked.reviews.filter(reviewer=by, ended="").last()
+    if not token or review is None or not held.exists():
+        raise CaseConflict(f"case {case.pk}: the lease has ended")
+    if not by.has_perm(queue.NEEDS[Case.State(locked.state)]):
+        raise queue.NotYours(queue.why_not(locked, user=by))
+    if locked.reviews.standing().filter(reviewer=by).exists():
+        raise decisions.SamePerson(f"case {case.pk}: this person has answered")
+    _check(locked, review.stage, answer)
+    review.answer = answer
+    review.harm_class = (harm_class or locked.harm_class) if answer in Review.REMOVALS else ""
+    review.reason = reason
+    review.idempotency_key = idempotency_key
+    review.ended = Review.Ended.ANSWERED
+    review.answered_at = queue.database_now()
+    review.settles_at = review.answered_at + timedelta(seconds=settings.ANSWER_GRACE_SECONDS)
+    review.save()
+    before = {"state": locked.state}
+    locked.move(
+        "answer", came_from=locked.state, leased_by=None, lease_token="", lease_expires_at=None
+    )
+    after = {"state": locked.state, "review": review.pk, "answer": answer}
+    if review.harm_class:
+        after["harm_class"] = review.harm_class
+    CustodyEvent.objects.append("answer_given", locked, by=by, before=before, after=after)
+    return review
+
+
+def undoable(*, by: User) -> Review | None:
+    """The person's latest answer that can still be undone."""
+    waiting = Review.objects.unsettled().filter(reviewer=by, settles_at__gt=Now())
+    return waiting.select_related("case").last()
+
+
+@transaction.atomic
+def undo(review: Review, *, by: User) -> Case:
+    """Take one's answer back within its grace; return the case, leased again, a new review begun.
+
+    A case claimed meanwhile goes back to the queue, unmarked.
+
+    Raises:
+        CaseConflict: the time is over, it is undone already, or it is another person's answer.
+    """
+    case, others = queue.lock_with_own(review.case, by=by)
+    mine = Review.objects.unsettled().filter(pk=review.pk, reviewer=by, settles_at__gt=Now())
+    if not mine.update(ended=Review.Ended.UNDONE):
+        raise CaseConflict(f"review {review.pk} can no longer be undone")
+    for other in others:
+        queue.let_go(other, by=by)
+    before = {"state": case.state}
+    case.move("undo", to=case.came_from, came_from="")
+    queue.lend(case, to=by)
+    again = case.reviews.create(reviewer=by, stage=review.stage)
+    CustodyEvent.objects.append(
+        "answer_undone",
+        case,
+        by=by,
+        before=before,
+        after={"state": case.state, "undone": review.pk, "review": again.pk},
+    )
+    return case
+
+
+@transaction.atomic
+def settle(review_id: int) -> bool:
+    """Give an answer its effect once its grace is over; False, and nothing done, otherwise.
+
+    Undone, settled already, too early or gone: each is simply not due.
+    """
+    case_id = Review.objects.filter(pk=review_id).values_list("case_id", flat=True).first()
+    if case_id is None:
+        return False
+    case = Case.objects.select_for_update(no_key=True).get(pk=case_id)
+    due = Review.objects.unsettled().filter(pk=review_id, settles_at__lte=Now())
+    if case.state != Case.State.ANSWERED or not due.update(settled_at=Now()):
+        return False
+    review = Review.objects.select_related("reviewer").get(pk=review_id)
+    CustodyEvent.objects.append("answer_settled", case, by=None, after={"review": review.pk})
+    decisions.follow(review, case=case)
+    return True
+
+
+def settle_due() -> int:
+    """Settle every answer whose grace is over, each in its own transaction; return how many."""
+    due = Review.objects.unsettled().filter(settles_at__lte=Now()).order_by("settles_at")
+    return sum(settle(pk) for pk in list(due.values_list("pk", flat=True)))
+
+
+def reach(case: Case) -> dict[str, int]:
+    """How far a removal goes: entries and revisions of the case's group."""
+    flags = Flag.objects.filter(case=case)
+    return {
+        "entries": flags.count(),
+        "revisions": flags.values("entry__revision").distinct().count(),
+    }
+
+
+def _check(case: Case, stage: str, answer: str) -> None:
+    for offer in offers(case, stage=stage):
+        if offer.answer == answer:
+            if offer.locked:
+                raise AnswerNotOffered(offer.locked)
+            return
+    raise AnswerNotOffered("There is no such answer.")

@@ -1,0 +1,256 @@
+"""Answers: given once, undone in time, settled once, and never against what changed meanwhile."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from moderation.models import Case, CustodyEvent, Decision, Review
+from moderation.models.case import CaseConflict
+from moderation.review import answers, decisions, queue
+from tests.moderation.review.making import (
+    add_entry,
+    answer,
+    end_grace,
+    end_lease,
+    make_case,
+    make_revision,
+    settled,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def give(case, by, **changes):
+    fields = {
+        "token": case.lease_token,
+        "edit_no": case.edit_no,
+        "answer": "REMOVE_KNOWN",
+        "idempotency_key": "key-1",
+    }
+    return answers.give(case, by=by, **(fields | changes))
+
+
+def test_an_answer_waits_for_its_grace(reviewer, settings):
+    held = queue.claim(make_case(), by=reviewer)
+    review = give(held, reviewer, harm_class="other", reason="seen on two lists")
+    case = Case.objects.get()
+    assert (case.state, case.came_from, case.edit_no) == ("answered", "open", 1)
+    assert (case.leased_by, case.lease_token, case.lease_expires_at) == (None, "", None)
+    assert (review.answer, review.harm_class, review.ended) == ("REMOVE_KNOWN", "other", "answered")
+    assert review.settles_at - review.answered_at == timedelta(
+        seconds=settings.ANSWER_GRACE_SECONDS
+    )
+    assert review.settled_at is None
+    assert not Review.objects.standing().exists()
+    event = CustodyEvent.objects.last()
+    assert event.action == "answer_given"
+    assert event.before == {"state": "open"}
+    assert event.after["answer"] == "REMOVE_KNOWN"
+    assert "seen" not in str(event.after) + event.reason
+
+
+def test_the_harm_class_is_the_cases_unless_told(reviewer):
+    assert give(queue.claim(make_case(), by=reviewer), reviewer).harm_class == "csam"
+
+
+def test_only_removals_carry_a_harm_class(reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    assert give(held, reviewer, answer="ESCALATE", harm_class="csam").harm_class == ""
+
+
+def test_the_same_key_again_changes_nothing(reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    first = give(held, reviewer)
+    again = give(held, reviewer, answer="KEEP_FALSE_MATCH")
+    assert again == first
+    assert again.answer == "REMOVE_KNOWN"
+    assert Case.objects.get().edit_no == 1
+    assert CustodyEvent.objects.filter(action="answer_given").count() == 1
+
+
+def test_a_key_of_another_case_is_refused(reviewer):
+    give(queue.claim(make_case(), by=reviewer), reviewer)
+    with pytest.raises(CaseConflict):
+        give(queue.claim(make_case(), by=reviewer), reviewer)
+
+
+def test_a_stale_edit_is_refused(reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    with pytest.raises(CaseConflict):
+        give(held, reviewer, edit_no=held.edit_no + 1)
+    assert Case.objects.get().state == "open"
+
+
+@pytest.mark.parametrize("token", ["", "another tab's"])
+def test_another_tabs_token_is_refused(reviewer, token):
+    held = queue.claim(make_case(), by=reviewer)
+    with pytest.raises(CaseConflict):
+        give(held, reviewer, token=token)
+
+
+def test_an_expired_lease_is_refused(reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    end_lease(held)
+    with pytest.raises(CaseConflict):
+        give(held, reviewer)
+
+
+def test_another_persons_lease_is_refused(reviewer, second_reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    with pytest.raises(CaseConflict):
+        give(held, second_reviewer)
+
+
+def test_one_person_cannot_answer_twice_in_a_round(reviewer):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    queue.lend(case, to=reviewer)
+    case.reviews.create(reviewer=reviewer, stage="second")
+    with pytest.raises(decisions.SamePerson):
+        give(case, reviewer, idempotency_key="key-2")
+
+
+def test_remove_known_needs_more_than_a_trial_list(reviewer):
+    case = make_case(trust="trial")
+    held = queue.claim(case, by=reviewer)
+    with pytest.raises(answers.AnswerNotOffered, match="trial"):
+        give(held, reviewer)
+    assert give(held, reviewer, answer="REMOVE_SUSPECT").answer == "REMOVE_SUSPECT"
+
+
+def test_a_lead_cannot_escalate_further(reviewer, lead):
+    case = settled(make_case(), reviewer, "ESCALATE")
+    held = queue.claim(case, by=lead)
+    with pytest.raises(answers.AnswerNotOffered, match="lead"):
+        give(held, lead, answer="ESCALATE")
+
+
+def test_no_other_answer_exists(reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    with pytest.raises(answers.AnswerNotOffered):
+        give(held, reviewer, answer="BAN")
+
+
+def test_undo_returns_case_and_lease(reviewer):
+    case = make_case()
+    review = answer(case, reviewer, "REMOVE_KNOWN")
+    assert answers.undoable(by=reviewer) == review
+    back = answers.undo(review, by=reviewer)
+    assert (back.state, back.came_from, back.leased_by) == ("open", "", reviewer)
+    assert back.edit_no == 2
+    assert Review.objects.get(pk=review.pk).ended == "undone"
+    assert case.reviews.get(ended="").stage == "first"
+    assert answers.undoable(by=reviewer) is None
+    again = give(back, reviewer, idempotency_key="key-2", answer="ESCALATE")
+    assert again.pk != review.pk
+
+
+def test_undo_of_a_second_answer_goes_back_to_proposed(reviewer, second_reviewer):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    review = answer(case, second_reviewer, "KEEP_FALSE_MATCH")
+    back = answers.undo(review, by=second_reviewer)
+    assert back.state == "proposed"
+    assert case.reviews.get(ended="").stage == "second"
+
+
+def test_undo_puts_the_next_case_back(reviewer):
+    first, second = make_case(priority=9), make_case()
+    review = answer(first, reviewer, "REMOVE_KNOWN")
+    assert queue.claim_next(by=reviewer) == second
+    answers.undo(review, by=reviewer)
+    assert list(Case.objects.leased_to(reviewer)) == [first]
+    assert second.reviews.get().ended == "released"
+
+
+def test_undo_a_second_early_and_a_second_late(reviewer):
+    review = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    Review.objects.filter(pk=review.pk).update(settles_at=timezone.now() + timedelta(seconds=1))
+    answers.undo(review, by=reviewer)
+    late = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    end_grace(late)
+    with pytest.raises(CaseConflict):
+        answers.undo(late, by=reviewer)
+    assert answers.undoable(by=reviewer) is None
+
+
+def test_undo_is_ones_own_and_once(reviewer, second_reviewer):
+    review = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    with pytest.raises(CaseConflict):
+        answers.undo(review, by=second_reviewer)
+    answers.undo(review, by=reviewer)
+    with pytest.raises(CaseConflict):
+        answers.undo(review, by=reviewer)
+
+
+def test_settle_waits_for_the_grace(reviewer):
+    review = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    assert not answers.settle(review.pk)
+    assert answers.settle_due() == 0
+    assert Case.objects.get().state == "answered"
+
+
+def test_settle_twice_is_settle_once(reviewer, second_reviewer):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    review = answer(case, second_reviewer, "REMOVE_KNOWN")
+    end_grace(review)
+    assert answers.settle(review.pk)
+    assert not answers.settle(review.pk)
+    assert Decision.objects.count() == 1
+    assert CustodyEvent.objects.filter(action="answer_settled").count() == 2
+
+
+def test_settle_leaves_an_undone_answer(reviewer):
+    review = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    answers.undo(review, by=reviewer)
+    end_grace(review)
+    assert not answers.settle(review.pk)
+    assert Case.objects.get().state == "open"
+
+
+def test_settle_of_a_review_that_is_gone():
+    assert not answers.settle(404)
+
+
+def test_the_sweep_settles_what_a_lost_task_left(reviewer, second_reviewer):
+    first = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    second = answer(make_case(), second_reviewer, "ESCALATE")
+    for review in (first, second):
+        end_grace(review)
+    assert answers.settle_due() == 2
+    assert answers.settle_due() == 0
+    assert set(Case.objects.values_list("state", flat=True)) == {"proposed", "escalated"}
+
+
+def test_reach_counts_entries_and_revisions():
+    case = make_case(entries=3)
+    add_entry(case, revision=make_revision("r2"))
+    assert answers.reach(case) == {"entries": 4, "revisions": 2}
+
+
+def test_every_step_is_in_an_intact_chain(reviewer, second_reviewer):
+    case = make_case()
+    answers.undo(answer(case, reviewer, "ESCALATE"), by=reviewer)
+    case = settled(case, reviewer, "REMOVE_KNOWN")
+    settled(case, second_reviewer, "REMOVE_KNOWN")
+    events = CustodyEvent.objects.filter(object_type="case", object_id=str(case.pk))
+    assert list(events.values_list("action", flat=True)) == [
+        "case_claimed",
+        "answer_given",
+        "answer_undone",
+        "answer_given",
+        "answer_settled",
+        "case_proposed",
+        "case_claimed",
+        "answer_given",
+        "answer_settled",
+        "case_confirmed",
+    ]
+    assert CustodyEvent.objects.check_chain().intact
+
+
+def test_a_capability_lost_meanwhile_is_refused(reviewer):
+    held = queue.claim(make_case(), by=reviewer)
+    reviewer.groups.clear()
+    without = type(reviewer).objects.get(pk=reviewer.pk)
+    with pytest.raises(queue.NotYours):
+        give(held, without)
