@@ -1,0 +1,196 @@
+"""The command load_hash_list: its JSON, its exit codes, and one clear line for what is wrong."""
+
+import io
+import json
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from django.core.management import execute_from_command_line
+
+from moderation.models import HashList, KnownHash
+
+from .files import LIMIT, hexed, plain, table
+from .rows import standing, versions
+
+pytestmark = pytest.mark.django_db
+KEYS = ["list", "version", "new", "same", "changed", "removed", "rejected"]
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            execute_from_command_line(["manage.py", "load_hash_list", *arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "list.csv"
+    file.write_text(table([(1, "A"), (2, "B"), (3, "C")]))
+    return file
+
+
+def options(path: Path | str, label: str = "2026-01", format: str = "csv") -> list[str]:
+    return [str(path), "--list", "demo", "--version", label, "--format", format]
+
+
+def test_the_json_object_stands_alone_on_standard_output(path):
+    code, out, err = run(*options(path), "--json")
+    assert code == 0
+    body = json.loads(out)
+    assert list(body) == KEYS
+    assert body == {
+        "list": "demo",
+        "version": "2026-01",
+        "new": 3,
+        "same": 0,
+        "changed": 0,
+        "removed": 0,
+        "rejected": {},
+    }
+    assert "new 3, same 0" in err
+    assert len(standing("demo")) == 3
+
+
+def test_without_json_standard_output_stays_empty(path):
+    code, out, err = run(*options(path))
+    assert (code, out) == (0, "")
+    assert "demo 2026-01: new 3" in err
+
+
+def test_a_dry_run_says_so_and_keeps_nothing(path):
+    code, out, err = run(*options(path), "--dry-run", "--json")
+    assert (code, json.loads(out)["new"]) == (0, 3)
+    assert "dry run" in err
+    assert not HashList.objects.exists()
+
+
+def test_a_second_time_changes_nothing_and_says_so(path):
+    run(*options(path))
+    code, out, err = run(*options(path), "--json")
+    assert (code, json.loads(out)["same"]) == (0, 3)
+    assert "nothing has changed" in err
+    assert versions("demo") == [(1, "2026-01")]
+
+
+def test_a_withdrawal_says_what_it_reopens(path):
+    run(*options(path))
+    path.write_text(table([(1, "A")]))
+    code, _, err = run(*options(path, "2026-02"), "--dry-run")
+    assert code == 0
+    assert "would reopen 0 cases" in err
+
+
+def test_every_option(tmp_path):
+    file = tmp_path / "list.txt"
+    file.write_text(plain(range(3), "sha1"))
+    code, _, err = run(
+        *options(file, format="plain"),
+        *("--algorithm", "SHA-1", "--trust", "trusted", "--owner", "Demo body"),
+        *("--harm-class", "csam", "--synthetic"),
+    )
+    assert code == 0, err
+    demo = HashList.objects.get()
+    assert (demo.trust, demo.owner, demo.harm_class, demo.synthetic) == (
+        "trusted",
+        "Demo body",
+        "csam",
+        True,
+    )
+    assert set(KnownHash.objects.values_list("algorithm", flat=True)) == {"sha1"}
+
+
+def test_a_profile_from_a_file(tmp_path, path):
+    profile = tmp_path / "own.json"
+    profile.write_text(json.dumps({"columns": {"hash": "value"}, "algorithm": "md5"}))
+    code, out, _ = run(*options(path), "--profile", str(profile), "--json")
+    assert (code, json.loads(out)["new"]) == (0, 3)
+    assert set(KnownHash.objects.values_list("scheme", flat=True)) == {""}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["list.csv"],
+        ["list.csv", "--list", "demo", "--version", "1", "--format", "xlsx"],
+        ["list.csv", "--list", "demo", "--version", "1", "--format", "csv", "--trust", "full"],
+        ["list.csv", "--list", "demo", "--version", "1", "--format", "plain", "--algorithm", "x"],
+        ["list.csv", "--list", "demo", "--version", "--format", "csv"],
+        ["list.csv", "--list", "demo", "--version", "1", "--format", "csv", "--nonsense"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.strip()
+
+
+def one_line(code: int, out: str, err: str) -> str:
+    """The line of a refusal: exit code 1, nothing on standard output, no trace."""
+    assert (code, out) == (1, "")
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+    assert not HashList.objects.exists()
+    return err
+
+
+@pytest.mark.parametrize("format", ["plain", "csv", "vics", "ncmec", "stopncii"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(table([(1, "A")]).encode()[:-40], id="truncated"),
+        pytest.param(table([(1, "A")]).encode("utf-16-be"), id="utf-16 without a mark"),
+        pytest.param("hash,type\né,md5\n".encode("latin-1"), id="latin-1"),
+        pytest.param(b"name,address\na,b\n", id="wrong columns"),
+        pytest.param(b"a" * LIMIT, id="long line"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, id="picture"),
+    ],
+)
+def test_unusable_files(tmp_path, format, content):
+    file = tmp_path / "list"
+    file.write_bytes(content)
+    algorithm = ["--algorithm", "md5"] if format == "plain" else []
+    line = one_line(*run(*options(file, format=format), *algorithm, "--json"))
+    assert "Nothing was loaded: " in line
+    assert hexed("md5", 1)[:8] not in line
+
+
+@pytest.mark.parametrize("name", ["a\nb\x1b[31m.csv", "-x.csv", "a" * 255, "\udcff.csv", "é '$(x)"])
+def test_hostile_names_of_good_files(tmp_path, path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.rename(path, os.fsencode(name))
+    arguments = options(name)[1:]
+    code, out, _ = run(*arguments, "--json", "--", name)
+    assert (code, json.loads(out)["new"]) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["nowhere\n\x1b[31m.csv", ".", "", "a" * 300, "x/y", "/dev/null", "\udcff"]
+)
+def test_names_that_lead_to_no_file(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = one_line(*run(*options(name)))
+    assert "\x1b" not in line
+    assert "FILE" in line
+
+
+def test_an_unknown_profile_is_refused(path):
+    assert "--profile is neither" in one_line(*run(*options(path), "--profile", "nowhere"))
+
+
+def test_a_reused_label_is_refused(path):
+    run(*options(path))
+    path.write_text(table([(9, "A")]))
+    code, out, err = run(*options(path), "--json")
+    assert (code, out) == (1, "")
+    assert "label was given to another file" in err
+    assert len(standing("demo")) == 3
