@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import OperationalError
 
 from moderation.datasets import removals
+from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
 from moderation.files import LocationError
 from moderation.matching.index import IndexCorrupt
@@ -86,6 +87,10 @@ def _scan(shard_scan_id: int) -> None:
         pipeline.scan_shard(shard_scan)
     except Stopped:
         planning.given_back(shard_scan)
+    except LedgerCorrupt as error:
+        # Derived data: forget it, and the next attempt reads the shard itself.
+        shard_scan.shard.forget_ledger()
+        planning.failed(shard_scan, str(error), final=False)
     except (pipeline.ShardChanged, DatasetError) as error:
         planning.failed(shard_scan, str(error), final=True)
     except (IndexCorrupt, LocationError, OSError, OperationalError) as error:
@@ -101,5 +106,8 @@ def _end_if_done(scan: Scan) -> None:
     if not planning.is_done(scan):
         return
     if not scan.revision.shards.filter(ledger="").exists():
-        removals.verify(scan.revision)
+        try:
+            removals.verify(scan.revision)
+        except LedgerCorrupt:
+            logger.exception("removals of revision %s not verified", scan.revision_id)
     planning.end_if_done(scan)

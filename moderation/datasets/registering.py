@@ -114,6 +114,6 @@ def _register_anew(shard: Shard, values: dict[str, object]) -> None:
         )
     for name, value in values.items():
         setattr(shard, name, value)
-    shard.ledger = shard.ledger_checksum = ""
     shard.save()
+    shard.forget_ledger()
     Coverage.objects.filter(shard=shard).delete()

@@ -69,6 +69,11 @@ class Shard(models.Model):
     def __str__(self) -> str:
         return f"shard {self.pk}"
 
+    def forget_ledger(self) -> None:
+        """Its ledger cannot be relied on: the next scan reads the shard itself."""
+        self.ledger = self.ledger_checksum = ""
+        self.save(update_fields=["ledger", "ledger_checksum"])
+
     @property
     def name(self) -> str:
         """The last part of the location: what a person calls the file."""

@@ -16,7 +16,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 class Entry(models.Model):
     """One row of a revision: where it stands, its hashes, and what happened to it.
 
-    ``sealed`` holds URL, caption and page URL, encrypted (H16); read it with
+    ``sealed`` holds URL and caption, encrypted (H16); read it with
     ``moderation.evidence.sealing``.
     """
 

@@ -66,7 +66,6 @@ class Flagged:
     facts: RowFacts
     url: str = ""
     caption: str = ""
-    page_url: str = ""
     tie_break: float | None = None
     previews: dict[int, bytes] = field(default_factory=dict)
     provenance: list[dict[str, str]] = field(default_factory=list)

@@ -128,9 +128,7 @@ def _entry(shard_scan: ShardScan, flagged: Flagged) -> Entry:
         "row_key": facts.row_key or "",
         "format": facts.format or "",
         "pdq_bands": grouping.bands(facts.pdq) if facts.pdq else None,
-        "sealed": sealing.seal_text(
-            {"url": flagged.url, "caption": flagged.caption, "page_url": flagged.page_url}
-        ),
+        "sealed": sealing.seal_text({"url": flagged.url, "caption": flagged.caption}),
         "tie_break": flagged.tie_break,
     }
     if flagged.provenance:

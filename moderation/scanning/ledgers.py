@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +46,7 @@ def open_valid(shard: Shard) -> Ledger | None:
     if not shard.ledger or not files.exists(shard.ledger):
         return None
     try:
-        about = ledger.metadata(shard.ledger)
+        about = ledger.facts(shard.ledger)
     except ledger.LedgerCorrupt:
         return None
     if (
@@ -115,6 +116,11 @@ class Part:
             cut = np.ascontiguousarray(turns[:, turn * PDQ_WIDTH : (turn + 1) * PDQ_WIDTH])
             columns.append(Column("pdq", variant, origin, cut, rows, low))
         return columns
+
+
+def as_columns(rows: list[RowFacts]) -> dict[str, list[Any]]:
+    """Rows turned into the columns that a LedgerWriter takes."""
+    return {name: [getattr(each, name) for each in rows] for name in NAMES}
 
 
 def parts(source: Ledger) -> Iterator[Part]:

@@ -10,7 +10,13 @@ from django.conf import settings
 from moderation import files
 from moderation.algorithms import DIGESTS
 from moderation.datasets.ledger import LedgerWriter
-from moderation.datasets.readers import Batch, DatasetError, ShardReader, open_shard
+from moderation.datasets.readers import (
+    WITH_PICTURES,
+    Batch,
+    DatasetError,
+    ShardReader,
+    open_shard,
+)
 from moderation.evidence.sealing import url_key
 from moderation.models import Coverage, Scan, Shard, ShardScan
 from moderation.models.legal_basis import LegalBasis
@@ -110,7 +116,7 @@ def _from_shard(
             )
         )
         old = ledgers.aligned(previous) if previous else None
-        rows_at_once = PICTURE_ROWS if plan.fetch or reader.carries_pictures else None
+        rows_at_once = PICTURE_ROWS if plan.fetch or shard.form in WITH_PICTURES else None
         for batch in reader.batches(rows=rows_at_once or settings.SCAN_BATCH_ROWS, pictures=True):
             facts = _facts_of(batch)
             if old is not None:
@@ -134,7 +140,7 @@ def _from_shard(
                 flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
                 waiting.append((flagged, hits))
                 _count(tally, hits)
-            ledger.write([vars(each) for each in facts])
+            ledger.write(ledgers.as_columns(facts))
             for each in facts:
                 tally.add(each)
             heartbeat.check(tally.rows)

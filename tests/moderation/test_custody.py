@@ -1,0 +1,86 @@
+"""The chain of custody: append-only, and any change to it is found."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection, transaction
+
+from moderation.models import CustodyEvent, Dataset
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def events(reviewer: User) -> list[CustodyEvent]:
+    dataset = Dataset.objects.create(name="harbour")
+    with transaction.atomic():
+        return [
+            CustodyEvent.objects.append(f"step_{n}", dataset, by=reviewer, after={"n": n})
+            for n in range(5)
+        ]
+
+
+def test_a_fresh_chain_is_intact(events: list[CustodyEvent]) -> None:
+    chain = CustodyEvent.objects.check_chain()
+
+    assert chain.intact
+    assert chain.events == 5
+    assert chain.head == bytes(events[-1].hash).hex()
+
+
+def test_people_appear_under_their_pseudonym_and_role(
+    events: list[CustodyEvent], reviewer: User
+) -> None:
+    assert events[0].actor == reviewer.person.pseudonym
+    assert events[0].role == "reviewer"
+    assert reviewer.username not in events[0].actor
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE moderation_custodyevent SET reason = 'x' WHERE seq = 3",
+        "DELETE FROM moderation_custodyevent WHERE seq = 3",
+    ],
+)
+def test_the_database_refuses_a_change(events: list[CustodyEvent], sql: str) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+    assert CustodyEvent.objects.check_chain().intact
+
+
+@pytest.mark.parametrize(
+    ("sql", "broken_at"),
+    [
+        ("UPDATE moderation_custodyevent SET reason = 'x' WHERE seq = 3", 3),
+        ("UPDATE moderation_custodyevent SET at = at + interval '1 s' WHERE seq = 1", 1),
+        ("DELETE FROM moderation_custodyevent WHERE seq = 2", 3),
+        (
+            "UPDATE moderation_custodyevent SET seq = CASE seq WHEN 2 THEN 103 ELSE 102 END"
+            " WHERE seq IN (2, 3); UPDATE moderation_custodyevent SET seq = seq - 100"
+            " WHERE seq > 100",
+            2,
+        ),
+    ],
+)
+def test_a_change_behind_the_trigger_is_found(
+    events: list[CustodyEvent], sql: str, broken_at: int
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE moderation_custodyevent DISABLE TRIGGER USER")
+        cursor.execute(sql)
+
+    chain = CustodyEvent.objects.check_chain()
+
+    assert not chain.intact
+    assert chain.broken_at == broken_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_needs_the_transaction_of_its_step() -> None:
+    dataset = Dataset.objects.create(name="harbour")
+
+    with pytest.raises(transaction.TransactionManagementError):
+        CustodyEvent.objects.append("alone", dataset, by=None)
+
+    assert not CustodyEvent.objects.exists()
