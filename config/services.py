@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,13 +175,21 @@ def _leave(users: IO[bytes], where: Places, servers: list[ModuleType]) -> None:
     """Stop the servers if nobody else uses them; a second Ctrl-C meanwhile changes nothing."""
     if not _last(users):
         return
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread: signals do not arrive here
-        before = None
-    try:
+    with _deaf():
         for server in reversed(servers):
             server.stop(where)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Do not hear SIGINT and SIGTERM inside the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals arrive in the main thread only
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
