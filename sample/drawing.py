@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Size = tuple[int, int]  # width, height
 Colour = tuple[int, int, int]
 
@@ -49,9 +49,7 @@ def landscape(random: np.random.Generator, size: Size) -> Image.Image:
 def clouds(random: np.random.Generator, size: Size) -> Image.Image:
     """Fractal noise through a palette."""
     field = _fractal(random, size, roughness=float(random.uniform(0.5, 0.75)))
-    palette = _colours(random, 5)
-    place = (field - field.min()) / max(float(np.ptp(field)), 1e-9) * 4
-    return _image(_through(palette, place))
+    return _through(_colours(random, 5), field)
 
 
 def waves(random: np.random.Generator, size: Size) -> Image.Image:
@@ -65,8 +63,7 @@ def waves(random: np.random.Generator, size: Size) -> Image.Image:
     for _ in range(int(random.integers(1, 4))):
         distance = np.hypot(x - random.uniform(-1, 1), y - random.uniform(-1, 1))
         field += np.sin(distance * random.uniform(8, 36))
-    place = (field - field.min()) / max(float(np.ptp(field)), 1e-9) * 3
-    return _image(_through(_colours(random, 4), place))
+    return _through(_colours(random, 4), field)
 
 
 def shapes(random: np.random.Generator, size: Size) -> Image.Image:
@@ -94,7 +91,7 @@ def mosaic(random: np.random.Generator, size: Size) -> Image.Image:
     x, y = _grid(size)
     count = int(random.integers(18, 60))
     points = random.uniform(-1.1, 1.1, (count, 2))
-    nearest = np.full(x.shape, np.inf)
+    nearest = np.full_like(x, np.inf)
     owner = np.zeros(x.shape, dtype=np.int64)
     for index, (px, py) in enumerate(points):
         distance = (x - px) ** 2 + (y - py) ** 2
@@ -181,8 +178,7 @@ def spirals(random: np.random.Generator, size: Size) -> Image.Image:
         arms = int(random.integers(2, 8)) * int(random.choice([-1, 1]))
         field += np.sin(arms * angle + distance * random.uniform(6, 24))
     field += _fractal(random, size, roughness=0.5) * 0.8
-    place = (field - field.min()) / max(float(np.ptp(field)), 1e-9) * 3
-    return _image(_through(_colours(random, 4), place))
+    return _through(_colours(random, 4), field)
 
 
 def blocks(random: np.random.Generator, size: Size) -> Image.Image:
@@ -225,34 +221,35 @@ KINDS: tuple[Callable[[np.random.Generator, Size], Image.Image], ...] = (
 def _fractal(random: np.random.Generator, size: Size, *, roughness: float) -> Floats:
     """Return smooth noise (height, width) of several octaves, mean about 0, within about ±1.5."""
     width, height = size
-    field: Floats = np.zeros((height, width))
+    field: Floats = np.zeros((height, width), dtype=np.float32)
     weight = 1.0
     for octave in range(2, 8):
         cells = 2**octave
         coarse = random.standard_normal((cells + 1, cells + 1)).astype(np.float32)
         layer = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
-        field += weight * np.asarray(layer, dtype=np.float64)
+        field += np.float32(weight) * np.asarray(layer, dtype=np.float32)
         weight *= roughness
-    return field / 2
+    return field * np.float32(0.5)
 
 
 def _grid(size: Size) -> tuple[Floats, Floats]:
     """Return x and y from -1 to 1, each (height, width)."""
-    x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
+    across = np.linspace(-1, 1, size[0], dtype=np.float32)
+    x, y = np.meshgrid(across, np.linspace(-1, 1, size[1], dtype=np.float32))
     return x, y
 
 
-def _through(palette: Floats, place: Floats) -> Floats:
-    """Return the colours at ``place`` (0 to len(palette) - 1), mixed between neighbours."""
-    low = np.clip(place.astype(np.int64), 0, len(palette) - 2)
-    share = (place - low)[..., None]
-    mixed: Floats = palette[low] * (1 - share) + palette[low + 1] * share
-    return mixed
+def _through(palette: Floats, field: Floats) -> Image.Image:
+    """Return the field in colour, its lowest value as the first of the palette, and so on."""
+    stops = np.linspace(0, len(palette) - 1, 1024)
+    steps = np.stack([np.interp(stops, range(len(palette)), c) for c in palette.T], axis=1)
+    scale = 1023 / max(float(np.ptp(field)), 1e-9)
+    return Image.fromarray(steps.astype(np.uint8)[((field - field.min()) * scale).astype(np.int16)])
 
 
 def _colours(random: np.random.Generator, count: int) -> Floats:
     """Return (count, 3) colours that alternate between dark and bright, for contrast."""
-    colours = random.uniform(0, 110, (count, 3))
+    colours = random.uniform(0, 110, (count, 3)).astype(np.float32)
     colours[(np.arange(count) + int(random.integers(0, 2))) % 2 == 0] += 140
     return colours
 
@@ -263,8 +260,9 @@ def _colour(random: np.random.Generator) -> Colour:
 
 
 def _grain(random: np.random.Generator, image: Image.Image, strength: float) -> Image.Image:
-    pixels = np.asarray(image, dtype=np.float64)
-    return _image(pixels + random.normal(0, strength, pixels.shape[:2])[..., None])
+    pixels = np.asarray(image, dtype=np.float32)
+    noise = random.standard_normal(pixels.shape[:2], dtype=np.float32) * strength
+    return _image(pixels + noise[..., None])
 
 
 def _image(pixels: NDArray[Any]) -> Image.Image:

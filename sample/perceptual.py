@@ -32,16 +32,17 @@ def turns(image: Image.Image) -> Bytes:
     return np.stack([np.frombuffer(_pdq(turned)[0], np.uint8) for turned in _turned(pixels)])
 
 
-def family(image: Image.Image) -> Bytes:
-    """Return the PDQ of the eight orientations, (8, 32), plain first, in no further order.
+def family(image: Image.Image) -> tuple[Bytes, int]:
+    """Return the PDQ of the eight orientations, (8, 32), and the quality.
 
-    Quicker than ``turns`` where the reference is installed, and some bits off: good for telling
-    pictures apart.
+    The plain one comes first, the others in no set order. Quicker than ``turns`` where the
+    reference is installed, and some bits off: good for telling pictures apart.
     """
+    pixels = np.asarray(image.convert("RGB"))
     if pdqhash is None:
-        return turns(image)
-    values, _ = pdqhash.compute_dihedral(np.asarray(image.convert("RGB")))
-    return np.packbits(np.asarray(values, dtype=np.uint8), axis=1)
+        return turns(image), _pdq(pixels)[1]
+    values, quality = pdqhash.compute_dihedral(pixels)
+    return np.packbits(np.asarray(values, dtype=np.uint8), axis=1), int(quality)
 
 
 def distances(left: Bytes, right: Bytes) -> NDArray[np.int64]:

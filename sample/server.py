@@ -29,6 +29,28 @@ PATIENCE_SECONDS = 300  # for which a slow answer goes on
 CHUNK = b"\x00" * 65_536
 
 
+@cache
+def bomb(side: int = BOMB_SIDE) -> bytes:
+    """Return a small PNG that claims, and would unpack to, ``side`` by ``side`` black pixels."""
+    packer = zlib.compressobj(9)
+    line = bytes(1 + -(-side // 8))
+    packed = b"".join(packer.compress(line) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
+    )
+
+
+@lru_cache(maxsize=512)
+def _jpeg(path: str) -> bytes:
+    """Return a picture that depends on the last part of the path alone; no other path's."""
+    seed = 1_000_000 + zlib.crc32(path.rsplit("/", 1)[-1].encode()) % 1_000_000
+    out = io.BytesIO()
+    drawing.draw(seed, size=(320, 240)).save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
 class PictureServer:
     """The server as a context manager: a thread of its own, port 0 for any free one."""
 
@@ -237,28 +259,6 @@ _ANSWERS: dict[str, Callable[[_Handler, str], None]] = {
     "bomb": lambda h, path: h._send(200, bomb(), "image/png"),
     "hang-up": lambda h, path: None,
 }
-
-
-@cache
-def bomb(side: int = BOMB_SIDE) -> bytes:
-    """Return a small PNG that claims, and would unpack to, ``side`` by ``side`` black pixels."""
-    packer = zlib.compressobj(9)
-    line = bytes(1 + -(-side // 8))
-    packed = b"".join(packer.compress(line) for _ in range(side)) + packer.flush()
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
-    )
-
-
-@lru_cache(maxsize=512)
-def _jpeg(path: str) -> bytes:
-    """Return a picture that depends on the last part of the path alone; no other path's."""
-    seed = 1_000_000 + zlib.crc32(path.rsplit("/", 1)[-1].encode()) % 1_000_000
-    out = io.BytesIO()
-    drawing.draw(seed, size=(320, 240)).save(out, "JPEG", quality=85)
-    return out.getvalue()
 
 
 def counted(base_url: str) -> int:

@@ -1,0 +1,192 @@
+"""The three forms that img2dataset writes, written by img2dataset itself from the picture server.
+
+It runs from an environment of its own, for it pins old versions. All its requests go to the
+sample's server as a proxy, so whatever the links say nothing leaves the machine.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sample.common import PROJECT, SampleError
+from sample.links import Link
+from sample.server import PictureServer
+
+FORMS = ("files", "webdataset", "parquet")
+SHARDS = 2
+SECONDS = 180  # for one run
+SIDE = 256  # pixels of the stored pictures
+KEPT = ("MD5", "similarity", "punsafe", "hash")  # columns that come along; it reserves "md5"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One row that img2dataset wrote; ``data`` is the stored picture, if it made one."""
+
+    shard: int
+    row: int
+    key: str
+    link: Link
+    status: str
+    sha256: str | None
+    data: bytes | None
+
+
+def command() -> Path:
+    """Return the img2dataset to run: IMG2DATASET, else the one in .venv-sample."""
+    named = os.environ.get("IMG2DATASET")
+    found = Path(named) if named else PROJECT / ".venv-sample" / "bin" / "img2dataset"
+    if not os.access(found, os.X_OK):
+        raise SampleError(
+            f"no img2dataset at {found}: install requirements-sample.txt into .venv-sample, "
+            "or set IMG2DATASET"
+        )
+    return found
+
+
+def write(
+    links: Sequence[Link], out: Path, *, base_url: str, server: PictureServer
+) -> dict[str, list[Stored]]:
+    """Write ``out``/files, webdataset and parquet; return the rows of each, in shard order.
+
+    Raises SampleError when img2dataset is missing, fails, or takes longer than SECONDS.
+    """
+    program = command()
+    out.mkdir(parents=True)
+    source = out / "links.parquet"
+    _write_source(links, source, base_url)
+    by_url = {link.url(base_url): link for link in links}
+    try:
+        for form in FORMS:
+            _run(program, form, source, out / form, proxy=server.base_url)
+        return {form: list(_stored(form, out / form, by_url)) for form in FORMS}
+    finally:
+        source.unlink()
+
+
+def withheld(link: Link) -> bool:
+    """Whether the links come without md5, so that the computed sha256 alone tells the picture."""
+    return link.plant is not None and link.plant.shape.format == "csv"
+
+
+def _write_source(links: Sequence[Link], path: Path, base_url: str) -> None:
+    table = pa.table(
+        {
+            "url": pa.array([link.url(base_url) for link in links], pa.string()),
+            "caption": pa.array([link.caption for link in links], pa.string()),
+            "MD5": pa.array([None if withheld(n) else n.md5 for n in links], pa.string()),
+            "similarity": pa.array([link.similarity for link in links], pa.float64()),
+            "punsafe": pa.array([link.punsafe for link in links], pa.float32()),
+            "hash": pa.array([link.key for link in links], pa.int64()),
+        }
+    )
+    pq.write_table(table, path)
+
+
+def _run(program: Path, form: str, source: Path, out: Path, *, proxy: str) -> None:
+    rows = pq.read_metadata(source).num_rows
+    options = {
+        "url_list": str(source),
+        "input_format": "parquet",
+        "url_col": "url",
+        "caption_col": "caption",
+        "save_additional_columns": "[" + ",".join(f'"{name}"' for name in KEPT) + "]",
+        "output_format": form,
+        "output_folder": str(out),
+        "image_size": str(SIDE),
+        "resize_mode": "border",
+        "encode_quality": "95",
+        "compute_hash": "sha256",
+        "number_sample_per_shard": str(-(-rows // SHARDS)),
+        "processes_count": "1",
+        "thread_count": "1",  # rows keep the order of the links
+        "retries": "0",
+        "timeout": "5",
+        "enable_wandb": "False",
+        "disallowed_header_directives": "[]",
+    }
+    quiet = {
+        "http_proxy": proxy,
+        "https_proxy": proxy,
+        "no_proxy": "",
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+    inherited = {
+        k: v for k, v in os.environ.items() if k.lower() not in quiet and k != "PYTHONPATH"
+    }
+    with _killed_after(
+        [str(program), *(f"--{name}={value}" for name, value in options.items())],
+        {**inherited, **quiet},
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise SampleError(f"img2dataset took longer than {SECONDS} s for {form}") from error
+    if process.returncode != 0 or not list(out.glob("*.parquet")):
+        lines = [line for line in said.splitlines() if line.strip()] or ["it said nothing"]
+        raise SampleError(f"img2dataset failed for {form}: {lines[-1]}")
+    shutil.rmtree(out / "_tmp", ignore_errors=True)
+
+
+@contextmanager
+def _killed_after(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``command``; whatever is left of its process group when the block ends is killed."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def _stored(form: str, out: Path, by_url: dict[str | None, Link]) -> Iterator[Stored]:
+    """Yield the rows as the shards' parquet has them, with the pictures from where they lie."""
+    for shard, path in enumerate(sorted(out.glob("*.parquet"))):
+        table = pq.read_table(path)
+        images = _images(form, path, table)
+        for row, record in enumerate(
+            table.drop_columns(["jpg"] if form == "parquet" else []).to_pylist()
+        ):
+            yield Stored(
+                shard=shard,
+                row=row,
+                key=record["key"],
+                link=by_url[record["url"]],
+                status=record["status"],
+                sha256=record["sha256"],
+                data=images.get(record["key"]),
+            )
+
+
+def _images(form: str, path: Path, table: pa.Table) -> dict[str, bytes]:
+    if form == "files":
+        return {file.stem: file.read_bytes() for file in path.with_suffix("").glob("*.jpg")}
+    if form == "parquet":
+        keys, images = table.column("key").to_pylist(), table.column("jpg").to_pylist()
+        return {key: image for key, image in zip(keys, images, strict=True) if image}
+    with tarfile.open(path.with_suffix(".tar")) as tar:
+        members = [member for member in tar if member.name.endswith(".jpg")]
+        found = {Path(member.name).stem: tar.extractfile(member) for member in members}
+        return {key: file.read() for key, file in found.items() if file}
