@@ -30,13 +30,14 @@ def enqueue_scan(scan_id: int) -> None:
 @shared_task
 def scan_shard(shard_scan_id: int) -> None:
     """Scan one shard where no fetching is asked for: runs near the ledgers."""
-    _scan(shard_scan_id)
+    do_shard(shard_scan_id)
+    enqueue_scan.delay(ShardScan.objects.values_list("scan", flat=True).get(pk=shard_scan_id))
 
 
 @shared_task
 def scan_shard_fetching(shard_scan_id: int) -> None:
     """Scan one shard and fetch its links: runs where egress is allowed."""
-    _scan(shard_scan_id)
+    scan_shard(shard_scan_id)
 
 
 @shared_task
@@ -75,10 +76,11 @@ def feed(scan: Scan) -> None:
     for shard_scan in planning.to_enqueue(scan, limit=settings.SCAN_QUEUE_LIMIT):
         task = scan_shard_fetching if scan.kind == Scan.Kind.CONTENT else scan_shard
         task.delay(shard_scan.pk)
-    _end_if_done(scan)
+    close_if_done(scan)
 
 
-def _scan(shard_scan_id: int) -> None:
+def do_shard(shard_scan_id: int) -> None:
+    """Claim and scan one shard; whatever goes wrong ends on its row."""
     shard_scan = ShardScan.objects.select_related("scan", "shard__revision").get(pk=shard_scan_id)
     if not shard_scan.claim_now():
         return
@@ -99,13 +101,11 @@ def _scan(shard_scan_id: int) -> None:
     except Exception as error:
         logger.exception("shard scan %s failed", shard_scan.pk)
         planning.failed(shard_scan, f"Unexpected: {type(error).__name__}. See the log.", final=True)
-    enqueue_scan.delay(shard_scan.scan_id)
 
 
-def _end_if_done(scan: Scan) -> None:
-    if not planning.is_done(scan):
-        return
-    if not scan.revision.shards.filter(ledger="").exists():
+def close_if_done(scan: Scan) -> None:
+    """Verify removals by a scan that has nothing left to do, and end it."""
+    if planning.is_done(scan) and not scan.revision.shards.filter(ledger="").exists():
         try:
             removals.verify(scan.revision)
         except LedgerCorrupt:
