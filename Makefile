@@ -40,7 +40,7 @@ lint: setup-dev ## format, style, types, layers, templates, missing migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/djlint templates --check --lint --quiet
+	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: setup-dev sample ## the figures, each with its peer beside it

@@ -49,12 +49,11 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def _settings() -> dict[str, str]:
     """Return the environment that the processes share, where it is not set already."""
-    port, pictures = env.number("PORT", 8000), env.number("PICTURES_PORT", 8001)
+    port, pictures = env.number("PORT", 8000), env.number("PICTURES_PORT", 8899)
     settings = {
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
         "FETCH_ALLOW_ADDRESSES": f"{HOST}:{pictures}",
         "SAMPLE_DIR": str(env.DATA / "sample"),
-        "DATA_DIR": str(env.DATA),
     }
     ours = {name: os.environ.get(name) or value for name, value in settings.items()}
     return {**ours, "PORT": str(port), "PICTURES_PORT": str(pictures)}

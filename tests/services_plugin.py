@@ -46,7 +46,9 @@ def pytest_unconfigure() -> None:
 
 
 def _start() -> None:
-    base = Path(os.environ.get("BREAKWATER_DATA") or PROJECT / "data") / "test"
+    data = Path(os.environ.get("BREAKWATER_DATA") or PROJECT / "data")
+    os.environ.setdefault("SAMPLE_DATA", str(data))  # what was fetched for the sample is kept
+    base = data / "test"
     base.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
     if os.geteuid() == 0:
