@@ -6,8 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
+from sample import reencoded
 from sample.building import Options, build, read_truth
-from sample.common import SampleError
+from sample.common import SampleError, data_folder
 from sample.moving import move
 from sample.server import PictureServer
 
@@ -30,11 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
+    with_img2dataset = options.img2dataset
+    if with_img2dataset is None:
+        with_img2dataset = reencoded.command() is not None
     wanted = Options(
         pictures=options.pictures,
         seed=options.seed,
         base_url=options.base_url.rstrip("/"),
-        img2dataset=options.img2dataset,
+        img2dataset=with_img2dataset,
         wallpapers=not options.drawn,
     )
     new = build(options.out, wanted, data=options.data)
@@ -65,24 +69,28 @@ def _serve(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sample", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    defaults = Options()
+    defaults, place = Options(), data_folder() / "sample"
 
     one = commands.add_parser("build", help="build a sample, unless it is there already")
-    one.add_argument("--out", type=Path, required=True, help="folder for the sample")
+    one.add_argument("--out", type=Path, default=place, help=f"folder for it (default: {place})")
     one.add_argument("--pictures", type=int, default=defaults.pictures)
     one.add_argument("--seed", type=int, default=defaults.seed)
     one.add_argument("--base-url", default=defaults.base_url, help="of the links")
-    one.add_argument("--img2dataset", action="store_true", help="its three forms too")
+    one.add_argument(
+        "--img2dataset",
+        action=argparse.BooleanOptionalAction,
+        help="its three forms too (default: where img2dataset is installed)",
+    )
     one.add_argument("--drawn", action="store_true", help="no wallpapers: draw all pictures")
     one.add_argument("--data", type=Path, help="where wallpapers are kept (default: data folder)")
 
     one = commands.add_parser("serve", help="serve a sample's pictures on 127.0.0.1")
-    one.add_argument("--dir", type=Path, required=True, help="folder of the sample")
+    one.add_argument("--dir", type=Path, default=place, help=f"the sample (default: {place})")
     one.add_argument("--port", type=int, default=8899)
     one.add_argument("--log", type=Path, help="file that gets the path of each request")
 
     one = commands.add_parser("move", help="write the links again, for another server address")
-    one.add_argument("--dir", type=Path, required=True, help="folder of the sample")
+    one.add_argument("--dir", type=Path, default=place, help=f"the sample (default: {place})")
     one.add_argument("--base-url", required=True)
     one.add_argument("--out", type=Path, required=True, help="folder for the new link files")
     return parser

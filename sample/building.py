@@ -16,7 +16,7 @@ import numpy as np
 import PIL
 import pyarrow as pa
 
-from sample import embedded, links, pictures, planting, reencoded, truth
+from sample import embedded, links, perceptual, pictures, planting, reencoded, truth
 from sample.common import SampleError, data_folder
 from sample.links import Link, Writer
 from sample.pictures import Picture
@@ -188,7 +188,7 @@ def build(out: Path, options: Options, *, data: Path | None = None) -> bool:
     Raises SampleError when ``out`` holds something else, or when a part cannot be made.
     """
     out = out.resolve()
-    wanted = asdict(options) | {"made_by": _fingerprint()}
+    wanted = asdict(options) | {"pdq_by": perceptual.SOURCE, "made_by": _fingerprint()}
     if out.exists():
         present = stamp(out)
         if present == wanted:
@@ -196,7 +196,7 @@ def build(out: Path, options: Options, *, data: Path | None = None) -> bool:
         if present is None and any(out.iterdir()):
             raise SampleError(f"{out} is not empty and no sample: name another folder")
     if options.img2dataset:
-        reencoded.command()  # better now than after a minute
+        reencoded.required_command()  # better now than after a minute
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:

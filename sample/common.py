@@ -11,5 +11,9 @@ class SampleError(Exception):
 
 
 def data_folder() -> Path:
-    """Return the project's data folder: BREAKWATER_DATA, else ``data`` beside manage.py."""
-    return Path(os.environ.get("BREAKWATER_DATA") or PROJECT / "data").resolve()
+    """Return where to keep what was fetched: SAMPLE_DATA, BREAKWATER_DATA, else ``data`` here.
+
+    SAMPLE_DATA is for tests, whose BREAKWATER_DATA is a new folder every time.
+    """
+    named = os.environ.get("SAMPLE_DATA") or os.environ.get("BREAKWATER_DATA")
+    return Path(named or PROJECT / "data").resolve()

@@ -80,7 +80,7 @@ class Writer:
         for kind in failing.KINDS.values():
             if slow or not kind.slow:
                 links += [self.bad(kind, n) for n in range(1 if kind.slow else each)]
-        known = next(plant for plant in self.plants if plant.exact and not plant.withdrawn)
+        known = next(p for p in copied(self.plants) if p.shape.format == "plain")
         links.append(self._link(f"/fail/404/{DEAD}.jpg", known.picture, kind=DEAD, plant=known))
         wrong = next(p for p in pictures if p.name not in self.planted and p.format == "JPEG")
         links.append(
@@ -119,10 +119,13 @@ class Writer:
 
 
 def copied(plants: Sequence[Plant]) -> list[Plant]:
-    """Return the plants whose pictures are served, and listed, under a second name too."""
-    return [p for p in plants if p.version == "1" and not p.withdrawn][:2] + [
-        p for p in plants if p.version == "1" and not p.withdrawn and not p.exact
-    ][:1]
+    """Return the plants whose pictures are served, and listed, under a second name too.
+
+    One is of the plain list, one of the csv list, one of an edited copy.
+    """
+    lasting = [plant for plant in plants if plant.version == "1" and not plant.withdrawn]
+    firsts = [next(p for p in lasting if p.shape.format == name) for name in ("plain", "csv")]
+    return [*firsts, next(plant for plant in lasting if not plant.exact)]
 
 
 def shards(links: Sequence[Link], count: int) -> list[list[Link]]:

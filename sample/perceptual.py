@@ -14,6 +14,7 @@ try:
 except ModuleNotFoundError:
     pdqhash = None
 
+SOURCE = "moderation" if pdqhash is None else "pdqhash"
 Bytes = NDArray[np.uint8]
 TURNS = ("plain", "rot90", "rot180", "rot270", "flip_h", "flip_v", "transpose", "transverse")
 

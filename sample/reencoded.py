@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +42,17 @@ class Stored:
     data: bytes | None
 
 
-def command() -> Path:
-    """Return the img2dataset to run: IMG2DATASET, else the one in .venv-sample."""
+def command() -> Path | None:
+    """Return the img2dataset to run: IMG2DATASET, else that of .venv-sample; None without one."""
     named = os.environ.get("IMG2DATASET")
     found = Path(named) if named else PROJECT / ".venv-sample" / "bin" / "img2dataset"
-    if not os.access(found, os.X_OK):
-        raise SampleError(
-            f"no img2dataset at {found}: install requirements-sample.txt into .venv-sample, "
-            "or set IMG2DATASET"
-        )
+    return found if os.access(found, os.X_OK) else None
+
+
+def required_command() -> Path:
+    """Return the img2dataset to run, or raise SampleError."""
+    if (found := command()) is None:
+        raise SampleError("no img2dataset: run `make setup-sample`, or set IMG2DATASET to one")
     return found
 
 
@@ -60,14 +63,19 @@ def write(
 
     Raises SampleError when img2dataset is missing, fails, or takes longer than SECONDS.
     """
-    program = command()
+    program = required_command()
     out.mkdir(parents=True)
     source = out / "links.parquet"
     _write_source(links, source, base_url)
     by_url = {link.url(base_url): link for link in links}
     try:
-        for form in FORMS:
-            _run(program, form, source, out / form, proxy=server.base_url)
+        with ThreadPoolExecutor(len(FORMS)) as pool:  # each waits more than it works
+            runs = [
+                pool.submit(_run, program, form, source, out / form, proxy=server.base_url)
+                for form in FORMS
+            ]
+            for run in runs:
+                run.result()
         return {form: list(_stored(form, out / form, by_url)) for form in FORMS}
     finally:
         source.unlink()
@@ -166,9 +174,8 @@ def _stored(form: str, out: Path, by_url: dict[str | None, Link]) -> Iterator[St
     for shard, path in enumerate(sorted(out.glob("*.parquet"))):
         table = pq.read_table(path)
         images = _images(form, path, table)
-        for row, record in enumerate(
-            table.drop_columns(["jpg"] if form == "parquet" else []).to_pylist()
-        ):
+        facts = table.select(["key", "url", "status", "sha256"]).to_pylist()
+        for row, record in enumerate(facts):
             yield Stored(
                 shard=shard,
                 row=row,
@@ -185,7 +192,7 @@ def _images(form: str, path: Path, table: pa.Table) -> dict[str, bytes]:
         return {file.stem: file.read_bytes() for file in path.with_suffix("").glob("*.jpg")}
     if form == "parquet":
         keys, images = table.column("key").to_pylist(), table.column("jpg").to_pylist()
-        return {key: image for key, image in zip(keys, images, strict=True) if image}
+        return {str(key): image for key, image in zip(keys, images, strict=True) if image}
     with tarfile.open(path.with_suffix(".tar")) as tar:
         members = [member for member in tar if member.name.endswith(".jpg")]
         found = {Path(member.name).stem: tar.extractfile(member) for member in members}

@@ -11,10 +11,11 @@ from typing import Any
 from sample import embedded, failing, links
 from sample.embedded import Row
 from sample.links import Link
-from sample.planting import Plant
+from sample.planting import NEAR, Plant
 from sample.reencoded import Stored, withheld
 
 Finding = dict[str, Any]
+AT_ONCE = frozenset({"no_url", "bad_url", "scheme_refused"})  # seen without asking anybody
 
 
 def of_links(
@@ -64,7 +65,7 @@ def of_stored(dataset: str, rows: Iterable[Stored]) -> tuple[list[Finding], list
             finding = _planted(plant, found, near=one.data is not None, stored=one.data)
             planted.append(where | finding | {"dead": one.data is None})
         if one.status != "success":
-            reasons = ["column"] if columns & {"md5"} else ["download_failed"]
+            reasons = ["download_failed", *(["column"] if columns else [])]
             bad.append(where | {"kind": one.status, "hash_only": reasons, "fetch": None})
     return planted, bad
 
@@ -84,9 +85,11 @@ def _planted(
     an edited copy ``distance`` is that of the listed PDQ to the picture as the form has it, and
     ``variant`` the orientation of that picture which is that near.
     """
-    distance, variant = (None, None)
+    distance, variant = None, None
+    by_picture = []
     if not plant.exact:
         distance, variant = plant.distance(stored or plant.picture.data)
+        by_picture = ["pdq"] if distance <= NEAR else []
     return {
         "picture": plant.picture.name,
         "list": plant.shape.slug,
@@ -94,8 +97,8 @@ def _planted(
         "withdrawn": plant.withdrawn,
         "edit": plant.edit,
         "listed": sorted(plant.entry.hashes),
-        "hash_only": [*by_digest, *(["pdq"] if near and not plant.exact else [])],
-        "fetch": sorted(plant.entry.hashes) if plant.exact else ["pdq"],
+        "hash_only": [*by_digest, *(by_picture if near else [])],
+        "fetch": sorted(plant.entry.hashes) if plant.exact else by_picture,
         "distance": distance,
         "variant": variant,
     }
@@ -111,5 +114,6 @@ def _failing(link: Link, known: set[str]) -> Finding:
         only += ["column"] if "sha1" in known else []
         return {"kind": link.kind, "hash_only": only, "fetch": ["fetched", "bad_digest"]}
     reasons = list(failing.KINDS[link.kind or ""].reasons)
-    at_once = [r for r in reasons if r in {"no_url", "bad_url", "scheme_refused"}]
+    served = link.path is not None and link.path.startswith("/")
+    at_once = [] if served else [r for r in reasons if r in AT_ONCE]
     return {"kind": link.kind, "hash_only": [*at_once, "not_fetched"], "fetch": reasons}
