@@ -1,18 +1,63 @@
 """Reports about confirmed cases, the attempts to deliver them, and the exports people asked for."""
 
+import re
+from typing import Any
+
 from django.conf import settings
-from django.db import models
-from django.db.models import F, Q
+from django.core.exceptions import ValidationError
+from django.db import connection, models
+from django.db.models import F, OuterRef, Q, Subquery
 
 from moderation.models import Case, Entry, SealedObject
+from moderation.models.custody import CHAIN_LOCK
+
+LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
+
+
+class ReportConflict(Exception):
+    """The report is no longer in the state, or at the edit, that the caller saw."""
+
+
+class ReportRefused(Exception):
+    """A rule forbids this step; the message is one line for the person and says what to do."""
+
+
+def plain_words(text: str) -> None:
+    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
+    if LINK_OR_HASH.search(text):
+        raise ValidationError("Leave links and hashes out: write facts in plain words.")
 
 
 class ReportQuerySet(models.QuerySet["Report"]):
     def live(self) -> "ReportQuerySet":
         return self.exclude(state=Report.State.WITHDRAWN)
 
+    def unsent(self) -> "ReportQuerySet":
+        """Nothing has left the house yet: these can still be withdrawn."""
+        return self.filter(state__in=Report.UNSENT)
+
     def exportable(self) -> "ReportQuerySet":
-        return self.filter(state__in=[Report.State.APPROVED, Report.State.SENT])
+        """Two people stand behind them and their payload is sealed."""
+        return self.filter(state__in=Report.APPROVED_AND_ON)
+
+    def with_submission(self) -> "ReportQuerySet":
+        """Annotate reference, time and outcome of the last submission; None before there is one."""
+        last = Submission.objects.filter(report=OuterRef("pk")).order_by("-pk")
+        return self.annotate(
+            reference=Subquery(last.values("external_reference")[:1]),
+            submitted_at=Subquery(last.values("submitted_at")[:1]),
+            outcome=Subquery(last.values("outcome")[:1]),
+        )
+
+    def locked(self, pk: int) -> "Report":
+        """Lock one report until the transaction ends and return it as it now is.
+
+        The chain of custody is locked first: a case that is reopened holds that lock when it
+        tells us so and then wants the report, and two steps never wait for each other.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+        return self.select_for_update(of=("self",)).get(pk=pk)
 
 
 class Report(models.Model):
@@ -30,11 +75,41 @@ class Report(models.Model):
         TEST = "test", "Test"
         PRODUCTION = "production", "Production"
 
+    class Grade(models.TextChoices):
+        """The IWF's scheme; a proposal, the hotline decides."""
+
+        A = "A", "A: penetrative sexual activity, with an animal, or sadism"
+        B = "B", "B: non-penetrative sexual activity"
+        C = "C", "C: other indecent images"
+
+    # The one table of transitions: (state, event) -> next state.
+    TRANSITIONS: dict[tuple[str, str], str] = {
+        (State.DRAFT, "edit"): State.DRAFT,
+        (State.DRAFT, "propose"): State.PROPOSED,
+        (State.PROPOSED, "send_back"): State.DRAFT,
+        (State.PROPOSED, "approve"): State.APPROVED,
+        (State.APPROVED, "file"): State.SENT,
+        (State.SENT, "answer"): State.ACKNOWLEDGED,
+        (State.ACKNOWLEDGED, "answer"): State.ACKNOWLEDGED,
+        (State.DRAFT, "withdraw"): State.WITHDRAWN,
+        (State.PROPOSED, "withdraw"): State.WITHDRAWN,
+        (State.APPROVED, "withdraw"): State.WITHDRAWN,
+    }
+    UNSENT = (State.DRAFT, State.PROPOSED, State.APPROVED)
+    APPROVED_AND_ON = (State.APPROVED, State.SENT, State.ACKNOWLEDGED)
+
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
     agency = models.CharField(max_length=20)
     state = models.CharField(max_length=12, choices=State.choices, default=State.DRAFT)
     environment = models.CharField(max_length=10, choices=Environment.choices)
+    edit_no = models.PositiveIntegerField(default=0)
     note = models.TextField(blank=True, help_text="Facts for the agency; no accusation, no names.")
+    grade = models.CharField(
+        max_length=1, choices=Grade.choices, blank=True, help_text="Proposed; the hotline decides."
+    )
+    reason = models.CharField(
+        max_length=300, blank=True, help_text="Why it was sent back or withdrawn."
+    )
     drafted_at = models.DateTimeField(auto_now_add=True)
     composed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -63,10 +138,52 @@ class Report(models.Model):
                 | (Q(composed_by__isnull=False) & ~Q(approved_by=F("composed_by"))),
                 name="two_people_report",
             ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["approved", "sent", "acknowledged"])
+                | (
+                    Q(approved_by__isnull=False)
+                    & Q(approved_at__isnull=False)
+                    & Q(payload__isnull=False)
+                ),
+                name="approved_is_sealed",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"report {self.pk}"
+
+    @property
+    def title(self) -> str:
+        return f"Report {self.pk}"
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == self.Environment.PRODUCTION
+
+    def move(self, event: str, **changes: Any) -> None:
+        """Make the transition ``event`` or raise ReportConflict.
+
+        An UPDATE that names the state and edit number it expects: of two callers one wins.
+        """
+        target = self.TRANSITIONS.get((self.state, event))
+        if target is None:
+            raise ReportConflict(
+                f"Report {self.pk} is in the state “{self.get_state_display()}”: "
+                f"{event.replace('_', ' ')} is not possible now. Look at the report again."
+            )
+        changes |= {"state": target, "edit_no": self.edit_no + 1}
+        updated = Report.objects.filter(pk=self.pk, state=self.state, edit_no=self.edit_no).update(
+            **changes
+        )
+        if not updated:
+            raise ReportConflict(f"Report {self.pk} was changed meanwhile. Look at it again.")
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def seen_at(self, edit_no: int | None) -> None:
+        """Raise ReportConflict if the person looked at an older edit; None asks for no check."""
+        if edit_no is not None and edit_no != self.edit_no:
+            raise ReportConflict(f"Report {self.pk} was changed meanwhile. Look at it again.")
 
 
 class ReportItem(models.Model):
@@ -74,6 +191,9 @@ class ReportItem(models.Model):
 
     report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="items")
     entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="report_items")
+    hosting_country = models.CharField(
+        max_length=2, blank=True, help_text="ISO 3166, if somebody resolved it."
+    )
 
     class Meta:
         constraints = [
@@ -122,6 +242,7 @@ class Export(models.Model):
     reports = models.ManyToManyField(Report, related_name="exports")
     format = models.CharField(max_length=10)
     purpose = models.CharField(max_length=300)
+    whole = models.BooleanField(help_text="An agency's file, with full URLs and hashes.")
     rows = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
     asked_by = models.ForeignKey(
