@@ -49,7 +49,7 @@ RAIL = (
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a mistake would land: in production, or on test systems; and whether data is made up."""
+    """Where a mistake would land, and whether the data is made up."""
 
     label: str
     tone: str

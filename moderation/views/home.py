@@ -1,18 +1,48 @@
-"""The overview: where a person lands, and the choice of colours."""
+"""The overview: what waits for this person and what is running; and the choice of colours."""
 
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
+from moderation import permissions
+from moderation.models import Case, CustodyEvent, HashList, LegalBasis, Removal, Scan
+
 from .context import THEME_COOKIE, THEMES
+from .people import person_of
 
 YEAR = 365 * 24 * 3600
+AGREEMENT_NOTICE = timedelta(days=30)
+SCANS_SHOWN = 5
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "moderation/home.html")
+    """One panel for each kind of work that the person's roles contain."""
+    user = person_of(request)
+    panels = {
+        "cases": (permissions.CASE_LIST, lambda: waiting_cases(user)),
+        "scans": (permissions.SCAN_VIEW, running_scans),
+        "removals": (permissions.MANIFEST_PUBLISH, removals_due),
+        "lists": (permissions.LIST_MANAGE, lists_to_look_after),
+        "fetching": (permissions.SETTINGS_MANAGE, fetching),
+        "audit": (permissions.AUDIT_VIEW, recent_events),
+    }
+    shown = {name: look() for name, (needs, look) in panels.items() if user.has_perm(needs)}
+    may_report = any(
+        user.has_perm(name) for name in (permissions.REPORT_COMPOSE, permissions.REPORT_APPROVE)
+    )
+    return render(
+        request,
+        "moderation/home.html",
+        {"panels": shown, "may_report": may_report, "has_work": bool(shown) or may_report},
+    )
 
 
 @require_POST
@@ -33,3 +63,56 @@ def set_theme(request: HttpRequest) -> HttpResponse:
             secure=request.is_secure(),
         )
     return answer
+
+
+def waiting_cases(user: User) -> dict[str, Any]:
+    """Return how many cases wait and since when, and the one this person holds."""
+    lead = user.has_perm(permissions.DECIDE_FINAL)
+    states = Case.IN_WORK if lead else Case.FOR_REVIEWERS
+    counts: dict[str, Any] = Case.objects.filter(state__in=states).aggregate(
+        first=Count("pk", filter=Q(state=Case.State.OPEN)),
+        second=Count("pk", filter=Q(state=Case.State.PROPOSED)),
+        lead=Count("pk", filter=Q(state__in=Case.FOR_LEADS)),
+        oldest=Min("opened_at"),
+    )
+    return counts | {"is_lead": lead, "held": Case.objects.leased_to(user).first()}
+
+
+def running_scans() -> dict[str, Any]:
+    """Return the scans under way and the last ones that ended."""
+    scans = Scan.objects.select_related("revision__dataset").order_by("-started_at")
+    return {
+        "live": list(scans.live()[:SCANS_SHOWN]),
+        "ended": list(scans.exclude(finished_at=None)[:SCANS_SHOWN]),
+    }
+
+
+def removals_due() -> list[Any]:
+    """Return the revisions with confirmed removals that no manifest holds yet."""
+    return list(
+        Removal.objects.filter(state=Removal.State.DUE)
+        .values("entry__revision", "entry__revision__dataset__name", "entry__revision__label")
+        .annotate(count=Count("pk"))
+        .order_by("entry__revision__dataset__name", "entry__revision__label")
+    )
+
+
+def lists_to_look_after() -> dict[str, Any]:
+    """Return the lists that do no work, or soon will not."""
+    now = timezone.now()
+    lists = HashList.objects.all()
+    return {
+        "in_force": lists.in_force(at=now).count(),
+        "empty": list(lists.filter(current=None)),
+        "off": list(lists.filter(enabled=False)),
+        "expiring": list(lists.filter(expires_at__lt=now + AGREEMENT_NOTICE)),
+    }
+
+
+def fetching() -> dict[str, Any]:
+    """Return the legal basis that now allows fetching, or None."""
+    return {"basis": LegalBasis.objects.current().order_by("-until").first()}
+
+
+def recent_events() -> dict[str, Any]:
+    return {"events": list(CustodyEvent.objects.order_by("-seq")[:SCANS_SHOWN])}

@@ -1,0 +1,45 @@
+"""Starting a scan: with which lists, and whether pictures may be fetched."""
+
+from typing import Any
+
+from django import forms
+
+from moderation.models import HashList, LegalBasis
+
+
+class StartScanForm(forms.Form):
+    """Hashes only is the default (H1); fetching is offered only where a legal basis allows it."""
+
+    HASHES, FETCHING = "hash_only", "content"
+
+    kind = forms.ChoiceField(
+        choices=[(HASHES, "Hashes only"), (FETCHING, "With fetching")], initial=HASHES
+    )
+    lists = forms.ModelMultipleChoiceField(
+        queryset=HashList.objects.none(), to_field_name="slug", required=False
+    )
+
+    def __init__(self, *args: Any, may_fetch: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["lists"].queryset = HashList.objects.in_force()  # type: ignore[attr-defined]
+        self.may_fetch = may_fetch
+        self.basis = LegalBasis.objects.current().order_by("-until").first()
+
+    @property
+    def why_no_fetching(self) -> str:
+        """Why fetching is greyed; empty where it may be chosen."""
+        if not self.may_fetch:
+            return "Your role does not include scans that fetch."
+        if self.basis is None:
+            return "Fetching is off: no legal basis is recorded, or it has run out."
+        return ""
+
+    def clean_kind(self) -> str:
+        kind: str = self.cleaned_data["kind"]
+        if kind == self.FETCHING and self.why_no_fetching:
+            raise forms.ValidationError(self.why_no_fetching)
+        return kind
+
+    def clean_lists(self) -> list[str] | None:
+        """Return the slugs chosen; None, all in force, where none is."""
+        return [hash_list.slug for hash_list in self.cleaned_data["lists"]] or None

@@ -1,0 +1,91 @@
+"""The chain of custody: who did what, when; and whether the chain still holds."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from moderation.models import CustodyEvent
+from moderation.permissions import AUDIT_VIEW
+
+from .paging import query_without
+
+ROWS = 50
+RECENT = 2000  # events whose words are offered as suggestions
+
+
+@require_safe
+@permission_required(AUDIT_VIEW, raise_exception=True)
+def audit(request: HttpRequest) -> HttpResponse:
+    """The newest events that fit the filters; pages go by number, as the stream never rests."""
+    filters = {name: request.GET.get(name, "").strip() for name in ("action", "object", "actor")}
+    events = CustodyEvent.objects.order_by("-seq")
+    if filters["action"]:
+        events = events.filter(action=filters["action"])
+    if filters["actor"]:
+        events = events.filter(actor__iexact=filters["actor"])
+    if filters["object"]:
+        kind, _, number = filters["object"].partition(":")
+        events = events.filter(object_type=kind.strip().lower())
+        if number.strip():
+            events = events.filter(object_id=number.strip())
+    before = request.GET.get("before", "")
+    if before.isdecimal() and len(before) < 19:  # no more than the column can hold
+        events = events.filter(seq__lt=int(before))
+    rows = list(events[: ROWS + 1])
+    return render(
+        request,
+        "moderation/audit.html",
+        {
+            "events": [with_changes(event) for event in rows[:ROWS]],
+            "older": rows[ROWS - 1].seq if len(rows) > ROWS else None,
+            "newest_shown": not before,
+            "filters": filters,
+            "filtered": any(filters.values()),
+            "query": query_without(request, "before"),
+            "suggestions": suggestions(),
+            "head": CustodyEvent.objects.order_by("-seq").first(),
+        },
+    )
+
+
+@require_POST
+@permission_required(AUDIT_VIEW, raise_exception=True)
+def verify_chain(request: HttpRequest) -> HttpResponse:
+    """Recompute the whole chain and say what was found."""
+    chain = CustodyEvent.objects.check_chain()
+    if chain.intact:
+        messages.success(
+            request,
+            f"The chain is intact: {chain.events:,} events, the newest ends in {chain.head[-12:]}.",
+        )
+    else:
+        messages.error(
+            request,
+            f"The chain is broken at event {chain.broken_at}. Stop, keep the database as it is, "
+            "and tell the officer in charge.",
+        )
+    return redirect("moderation:audit")
+
+
+def with_changes(event: CustodyEvent) -> CustodyEvent:
+    """Return the event with ``changes``: name, value before and after, None where there is none."""
+    names = [*event.before, *(name for name in event.after if name not in event.before)]
+    event.changes = [  # type: ignore[attr-defined]
+        (name, event.before.get(name), event.after.get(name)) for name in names
+    ]
+    return event
+
+
+def suggestions() -> dict[str, list[Any]]:
+    """Return the actions and kinds of object of recent events, for the filter fields."""
+    recent = list(
+        CustodyEvent.objects.order_by("-seq").values_list("action", "object_type")[:RECENT]
+    )
+    return {
+        "actions": sorted({action for action, _ in recent}),
+        "objects": sorted({kind for _, kind in recent}),
+    }
