@@ -1,0 +1,21 @@
+"""Numba's compiler behind one typed decorator."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def compiled(function: _Function) -> _Function:
+    """Return ``function`` compiled on first use, kept on disk, run without the interpreter lock.
+
+    Sums keep their order: hashes must come out the same everywhere.
+    """
+    return cast(_Function, njit(cache=True, nogil=True)(function))
+
+
+def compiled_loosely(function: _Function) -> _Function:
+    """Return ``function`` compiled so that sums may be reordered, for what is only estimated."""
+    return cast(_Function, njit(cache=True, nogil=True, fastmath=True)(function))

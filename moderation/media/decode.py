@@ -1,0 +1,251 @@
+"""Untrusted bytes to pixels, within limits, or a PictureError that says why not.
+
+What comes out is the picture as it is to be seen: EXIF orientation applied, transparency laid on
+white, CMYK and palettes turned into RGB, 16-bit grey into 8 bits. Of an animation, a multi-page or
+a multi-picture file only the first frame is decoded, so that the number of frames costs nothing.
+"""
+
+import io
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from moderation.media import containers, pdq
+
+MAX_PIXELS = 100_000_000  # about 800 MB at the peak of a full decode; a scaled decode needs less
+
+# A progressive JPEG is decoded scan by scan over all its pixels, and a few bytes make a scan. The
+# usual number is about ten.
+_MAX_SCAN_PIXELS = 20 * MAX_PIXELS
+_MAX_SCANS = 1000
+_SCALED_SIDE = 256  # pixels: a scaled decode keeps both sides at least this long
+_STRIP = 256  # rows
+
+_PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+_ORIENTATION_TAG = 274
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def mute_pillow() -> None:
+    """Turn off Pillow's warnings and log, for the whole process; done when this module is loaded.
+
+    It warns about sizes, which are checked here before any pixel is decoded, and about odd
+    metadata, which is no reason to leave a picture unhashed. Its log prints metadata, which may be
+    a caption. Filters and levels are the process's, not the thread's: set once, never per call.
+    """
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+
+mute_pillow()
+
+
+class PictureError(Exception):
+    """Bytes that give no picture; ``reason`` is one of outcomes.REASONS.
+
+    Reasons: ``not_a_picture``, ``truncated``, ``too_many_pixels``, ``undecodable``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason.replace("_", " "))
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture; ``image`` has mode L or RGB and the size as it is to be seen."""
+
+    format: str
+    width: int
+    height: int
+    image: Image.Image
+
+    @property
+    def luma(self) -> NDArray[Any]:
+        """Return the luma (height, width): uint8 of a grey picture, else float32, 0 to 255."""
+        if self.image.mode == "L":
+            return np.asarray(self.image)
+        luma = np.empty((self.height, self.width), np.float32)
+        for top in range(0, self.height, _STRIP):  # in strips: no second copy of all the pixels
+            bottom = min(top + _STRIP, self.height)
+            strip = np.asarray(self.image.crop((0, top, self.width, bottom)))
+            luma[top:bottom] = pdq.luma_of(strip)
+        return luma
+
+
+@dataclass(frozen=True)
+class ScaledJpeg:
+    """A JPEG decoded to grey at ``eighths``/8 of its size, as stored.
+
+    ``stored_height`` and ``stored_width`` are the full size before ``turn``, the EXIF orientation,
+    is applied.
+    """
+
+    small: NDArray[np.uint8]
+    stored_height: int
+    stored_width: int
+    eighths: int
+    turn: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return width and height as the picture is to be seen."""
+        if self.turn >= 5:
+            return self.stored_height, self.stored_width
+        return self.stored_width, self.stored_height
+
+    @property
+    def grey(self) -> NDArray[np.uint8]:
+        """Return the small copy (height, width) as it is to be seen."""
+        if self.turn not in _TURNS:
+            return self.small
+        return np.asarray(_turned(Image.fromarray(self.small), self.turn))
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Return the picture in ``data``, fully decoded, or raise PictureError."""
+    name = format_of(data)
+    if name == "jpeg":
+        _check_scans(data, max_pixels)
+    if name == "webp":
+        _check_size(containers.webp_canvas(data) or (0, 0), max_pixels)
+    try:
+        with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as opened:
+            _check_size(opened.size, max_pixels)
+            opened.load()
+            turn = containers.jpeg_orientation(data) if name == "jpeg" else _orientation(opened)
+            image = _turned(_flattened(opened), turn)
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError("too_many_pixels") from error
+    except Exception as error:
+        # Pillow's readers raise whatever a hostile file makes them trip over.
+        raise PictureError(_why(name, data, error)) from error
+    return Picture(name, image.width, image.height, image)
+
+
+def decode_scaled(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ScaledJpeg | None:
+    """Return the JPEG in ``data`` as a small grey copy, or None where only ``decode`` can tell.
+
+    None for other formats, for CMYK and for whatever the strict decoder complains about. Raises
+    PictureError for too many pixels.
+    """
+    if containers.sniff(data) != "jpeg":
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    _check_size((width, height), max_pixels)
+    _check_scans(data, max_pixels, width * height)
+    if colours.upper() not in ("GRAY", "YCBCR", "RGB"):
+        return None
+    try:
+        pixels = simplejpeg.decode_jpeg(
+            data, "GRAY", min_height=_SCALED_SIDE, min_width=_SCALED_SIDE
+        )
+    except ValueError:
+        return None
+    small = pixels[:, :, 0]
+    eighths = _eighths((height, width), small.shape)
+    if eighths is None:
+        return None
+    return ScaledJpeg(small, height, width, eighths, containers.jpeg_orientation(data))
+
+
+def format_of(data: bytes) -> str:
+    """Return the format of ``data``, or raise PictureError if it is none that we decode."""
+    name = containers.sniff(data)
+    if name is None:
+        raise PictureError("not_a_picture")
+    if name not in containers.DECODED:
+        raise PictureError("undecodable")
+    return name
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise PictureError("too_many_pixels")
+
+
+def _check_scans(data: bytes, max_pixels: int, pixels: int | None = None) -> None:
+    """Refuse a JPEG whose scans would keep the decoder busy for minutes.
+
+    Inside entropy-coded data 0xFF is never followed by 0xDA, so counting counts scans (and those
+    of embedded thumbnails, which are few).
+    """
+    scans = data.count(b"\xff\xda")
+    if scans > _MAX_SCANS:
+        raise PictureError("undecodable")
+    if scans > 20 and scans * (max_pixels if pixels is None else pixels) > _MAX_SCAN_PIXELS:
+        raise PictureError("undecodable")
+
+
+def _eighths(full: tuple[int, int], small: tuple[int, ...]) -> int | None:
+    for eighths in range(1, 9):
+        if tuple(-(-side * eighths // 8) for side in full) == small:
+            return eighths
+    return None
+
+
+def _orientation(opened: Image.Image) -> int:
+    value = opened.getexif().get(_ORIENTATION_TAG, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turned(image: Image.Image, turn: int) -> Image.Image:
+    return image.transpose(_TURNS[turn]) if turn in _TURNS else image
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """Return ``image`` in mode L or RGB, 8 bits, transparency laid on white."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return _eight_bits(image)
+    if image.mode == "1":
+        return image.convert("L")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return a 16-bit, 32-bit or floating grey picture in mode L.
+
+    16 bits keep their upper eight. Wider ones have no fixed range: up to 255 is taken as it is,
+    more is scaled so that the largest value becomes 255; floats up to 1 are fractions of white.
+    """
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+    top = float(values.max())
+    if image.mode.startswith("I;16") or (image.mode == "I" and 255 < top <= 65535):
+        values = values // 256
+    elif image.mode == "F" and top <= 1:
+        values = values * 255
+    elif top > 255:
+        values = values * (255 / top)
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def _why(name: str, data: bytes, error: Exception) -> str:
+    if containers.cut_short(name, data) or "truncated" in str(error).lower():
+        return "truncated"
+    return "undecodable"

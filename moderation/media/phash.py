@@ -1,0 +1,133 @@
+"""pHash, the 64-bit perceptual hash, equal to ``imagehash.phash`` of the same decoded picture.
+
+Steps: grey, 32x32, a DCT of which the 8x8 lowest frequencies are kept, one bit each where above the
+median. imagehash shrinks with Pillow's Lanczos filter; ``_shrink`` gives the same bytes four
+times as fast: the same weights in 22-bit fixed point, rounded to 8 bits after each pass.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import fft
+
+from moderation.media.compiled import compiled
+
+WIDTH = 8  # bytes of one hash
+_SIDE = 32
+_LOWEST = 8
+_FRACTION_BITS = 22
+
+
+def phash(image: Image.Image) -> bytes:
+    """Return the hash of ``image`` (8 bytes, the order of imagehash's hex form)."""
+    return grey_phash(np.asarray(image.convert("L")))
+
+
+def grey_phash(grey: NDArray[np.uint8]) -> bytes:
+    """Return the hash of a grey picture of shape (height, width)."""
+    small = shrink(grey)
+    # Only the eight rows that are kept go through the second transform.
+    columns = fft.dct(small, axis=0)[:_LOWEST]
+    lowest = fft.dct(columns, axis=1)[:, :_LOWEST]
+    return np.packbits(lowest > np.median(lowest)).tobytes()
+
+
+def shrink(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return a grey picture (height, width) at 32x32, whole numbers, as Pillow's Lanczos does."""
+    height, width = grey.shape
+    # Pillow 13 goes down the columns first where the height shrinks by more than twice as much.
+    tall = height > _SIDE and height - _SIDE > 2 * (width - _SIDE)
+    if tall:
+        grey, height, width = grey.T, width, height
+    small: NDArray[np.float64] = _shrink(
+        np.ascontiguousarray(grey), *_weights(height), *_weights(width)
+    )
+    return small.T if tall else small
+
+
+@lru_cache(maxsize=512)
+def _weights(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Return first source pixel, count and fixed-point weights of each of the 32 small pixels."""
+    if size == _SIDE:  # Pillow leaves such an axis alone
+        alone = np.full((_SIDE, 1), 1 << _FRACTION_BITS, np.int32)
+        return np.arange(_SIDE), np.ones(_SIDE, np.int64), alone
+    first, count, weights = _lanczos_weights(size)
+    return first, count, weights
+
+
+@compiled
+def _lanczos(x: float) -> float:
+    if x == 0.0:
+        return 1.0
+    if not -3.0 <= x < 3.0:
+        return 0.0
+    outer = x * math.pi
+    inner = x / 3.0 * math.pi
+    return (math.sin(outer) / outer) * (math.sin(inner) / inner)
+
+
+@compiled
+def _lanczos_weights(size: int) -> Any:
+    scale = size / 32
+    stretch = max(scale, 1.0)
+    reach = 3.0 * stretch
+    first = np.zeros(32, np.int64)
+    count = np.zeros(32, np.int64)
+    weights = np.zeros((32, 2 * math.ceil(reach) + 1), np.int32)
+    exact = np.zeros(weights.shape[1], np.float64)
+    for k in range(32):
+        centre = (k + 0.5) * scale
+        first[k] = max(0, int(centre - reach + 0.5))
+        count[k] = min(size, int(centre + reach + 0.5)) - first[k]
+        total = 0.0
+        for x in range(count[k]):
+            exact[x] = _lanczos((x + first[k] - centre + 0.5) * (1.0 / stretch))
+            total += exact[x]
+        for x in range(count[k]):
+            fixed = exact[x] / total * (1 << 22)
+            weights[k, x] = int(fixed - 0.5) if fixed < 0 else int(fixed + 0.5)
+    return first, count, weights
+
+
+@compiled
+def _shrink(
+    grey: Any,
+    row_first: Any,
+    row_count: Any,
+    row_weights: Any,
+    column_first: Any,
+    column_count: Any,
+    column_weights: Any,
+) -> Any:
+    """Return ``grey`` at 32x32 as whole numbers 0 to 255 in float64."""
+    height, width = grey.shape
+    narrow = np.empty((height, 32), np.int32)
+    line = np.empty(width, np.int32)
+    half = np.int32(1 << 21)
+    for y in range(height):
+        for x in range(width):
+            line[x] = grey[y, x]
+        for k in range(32):
+            # Slices counted from 0 and sums kept at 32 bits: so the compiler takes eight at a time.
+            part = line[column_first[k] : column_first[k] + column_count[k]]
+            weights = column_weights[k]
+            total = half
+            for i in range(part.size):
+                total = np.int32(total + np.int32(part[i] * weights[i]))
+            narrow[y, k] = min(max(total >> 22, 0), 255)
+    small = np.empty((32, 32), np.float64)
+    sums = np.empty(32, np.int32)
+    for y in range(32):
+        sums[:] = half
+        for i in range(row_count[y]):
+            weight = row_weights[y, i]
+            source = narrow[row_first[y] + i]
+            for k in range(32):
+                sums[k] += source[k] * weight
+        for k in range(32):
+            small[y, k] = min(max(sums[k] >> 22, 0), 255)
+    return small

@@ -1,0 +1,47 @@
+"""pHash: equal to imagehash on the same decoded picture."""
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image
+
+from moderation.media.phash import grey_phash, phash, shrink
+from tests.moderation.media.drawing import patterns, scene
+
+
+def same_as_imagehash(image):
+    return phash(image).hex() == str(imagehash.phash(image))
+
+
+@pytest.mark.parametrize("kind", ["flat", "ramp", "checks", "waves", "colours", "noise"])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (3, 2), (8, 17), (32, 32), (32, 100), (100, 32), (90, 400), (700, 301)]
+)
+def test_equals_imagehash_on_patterns(size, kind):
+    assert same_as_imagehash(Image.fromarray(patterns(*size)[kind]))
+
+
+def test_equals_imagehash_on_many_shapes():
+    random = np.random.default_rng(4)
+    for _ in range(400):
+        width, height = (int(side) for side in random.integers(1, 500, 2))
+        grey = Image.fromarray(random.integers(0, 256, (7, 7), dtype=np.uint8))
+        assert same_as_imagehash(grey.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def test_equals_imagehash_on_scenes_of_every_mode():
+    for seed, mode in enumerate(("RGB", "L", "P", "CMYK", "RGBA", "1")):
+        assert same_as_imagehash(scene(411, 305, seed).convert(mode))
+
+
+def test_shrinks_to_the_bytes_that_pillow_gives():
+    random = np.random.default_rng(5)
+    for height, width in [(33, 34), (500, 40), (40, 500), (97, 64), (96, 64), (800, 600)]:
+        grey = random.integers(0, 256, (height, width), dtype=np.uint8)
+        expected = Image.fromarray(grey).resize((32, 32), Image.Resampling.LANCZOS)
+        assert np.array_equal(shrink(grey), np.asarray(expected))
+
+
+def test_a_grey_array_hashes_like_its_picture():
+    grey = scene(300, 260, 1).convert("L")
+    assert grey_phash(np.asarray(grey)) == phash(grey)
