@@ -15,7 +15,7 @@ from PIL import Image
 def picture(seed: int, *, side: int = 320) -> Image.Image:
     """A smooth field of colour with structure enough for PDQ; the same for the same seed."""
     rng = np.random.default_rng(seed)
-    small = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+    small = Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
     return small.resize((side, side), Image.Resampling.BICUBIC)
 
 
