@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from sample.common import SampleError
 
@@ -55,27 +56,33 @@ def _unpack(packages: Sequence[str], into: Path) -> None:
 
 
 def _download(packages: Sequence[str], home: Path) -> list[Path]:
-    config = _configure(home)
-    _run(["apt-get", "-c", str(config), "-q", "update"], seconds=UPDATE_SECONDS)
+    apt = ["apt-get", "-c", str(_configure(home)), "-y"]
     status = home / "state" / "status"
-    install = ["apt-get", "-c", str(config), "-q", "-y", "--download-only", "install", *packages]
-    installed: set[str] = set()
+    skipped = set(LOADER)
+    _run([*apt, "update"], seconds=UPDATE_SECONDS)
+    if STATUS.is_file():
+        shutil.copyfile(STATUS, status)
     try:
-        if STATUS.is_file():
-            shutil.copyfile(STATUS, status)
-        _run(install, seconds=DOWNLOAD_SECONDS)
-    except SampleError:
-        # A machine whose own packages are held back or half-installed: take everything fresh,
-        # but never what is there already.
-        installed = _installed(status.read_text(encoding="utf-8", errors="replace"))
+        _run([*apt, "--download-only", "install", *packages], seconds=DOWNLOAD_SECONDS)
+    except SampleError as error:
+        if not re.search(r"held|broken|[Uu]nmet", str(error)):
+            raise
+        # The machine's own packages do not fit together: take everything, except what it has.
+        skipped |= _installed(status)
         status.write_text("")
-        _run(install, seconds=DOWNLOAD_SECONDS)
-    skipped = installed | LOADER
+        _run([*apt, "--download-only", "install", *packages], seconds=DOWNLOAD_SECONDS)
     archives = sorted((home / "cache" / "archives").glob("*.deb"))
+    archives += _in_place(_run([*apt, "-qq", "--print-uris", "install", *packages], seconds=60))
     kept = [archive for archive in archives if archive.name.split("_")[0] not in skipped]
-    if not kept and not _all_installed(packages):
+    if not kept and not (STATUS.is_file() and set(packages) <= _installed(STATUS)):
         raise SampleError(f"apt fetched nothing for {' '.join(packages)}")
     return kept
+
+
+def _in_place(uris: str) -> list[Path]:
+    """Return the archives that apt uses where they lie: those of sources that are folders."""
+    found = (re.match(r"'file:(?://)?(/[^']+)'", line) for line in uris.splitlines())
+    return [Path(unquote(match[1])) for match in found if match]
 
 
 def _configure(home: Path) -> Path:
@@ -111,20 +118,14 @@ Acquire::https::Timeout "20";
     return config
 
 
-def _installed(status: str) -> set[str]:
-    """Return the names of installed packages in the text of dpkg's status file."""
+def _installed(status: Path) -> set[str]:
+    """Return the names of the installed packages in dpkg's status file."""
     return {
         match[1]
-        for block in status.split("\n\n")
+        for block in status.read_text(encoding="utf-8", errors="replace").split("\n\n")
         if "\nStatus: install ok installed" in block
         and (match := re.match(r"Package: (\S+)", block.lstrip()))
     }
-
-
-def _all_installed(packages: Sequence[str]) -> bool:
-    if not STATUS.is_file():
-        return False
-    return set(packages) <= _installed(STATUS.read_text(encoding="utf-8", errors="replace"))
 
 
 def _run(command: list[str], *, seconds: float) -> str:

@@ -41,7 +41,7 @@ class Plant:
 
 
 def plant(pictures: list[Picture], *, seed: int) -> list[Plant]:
-    """Return what the lists know of the pictures; each edit occurs, some copies over NEAR bits."""
+    """Return what the lists know of the pictures; each of EDITS occurs."""
     random = np.random.default_rng([seed, 2])
     free = iter([pictures[i] for i in random.permutation(len(pictures))])
     count = max(round(len(pictures) * SHARE), len(lists.EXACT) * 2 + len(EDITS))
