@@ -45,6 +45,7 @@ _UNREAD = re.compile(
     r"\.(tar\.\w+|tgz|zip|7z|rar|tfrecord|arrow|feather|orc|avro|(csv|tsv|jsonl|ndjson|parquet)"
     r"\.\w+|json\.gz)$"
 )
+_Shard = tuple[str, str, list[str]]  # form, location, names of the columns
 _READ = "give .parquet, .tar, .csv, .tsv or .jsonl (.gz for text)"
 
 
@@ -54,7 +55,7 @@ def detect(paths: list[str], mapping: Mapping[str, str] | None = None) -> Detect
     ``mapping`` names columns for fields; ``{"reencoded": "no"}`` says that stored pictures are
     the bytes that were downloaded.
     """
-    shards = [_shard(location) for location in _candidates(paths)]
+    shards = _alike([_shard(location) for location in _candidates(paths)])
     if not shards:
         raise DatasetError(f"no dataset files in what was given; {_READ}")
     forms = Counter(form for form, _, _ in shards)
@@ -63,11 +64,13 @@ def detect(paths: list[str], mapping: Mapping[str, str] | None = None) -> Detect
         raise DatasetError(
             f"the files are of more than one form ({held}); import each form on its own"
         )
-    form, location, names = shards[0]
+    # A tar or JSON lines without a single row name no columns; others of the set do.
+    form, location, names = next((shard for shard in shards if shard[2]), shards[0])
     columns = _columns(form, location, names, mapping)
     for _, other, found in shards:
-        for column in columns.values():
-            if form != LINKS_JSONL and column not in found and column not in ("yes", "no"):
+        for field, column in columns.items():
+            loose = form in (LINKS_JSONL, IMG2DATASET_WEBDATASET) or field == cols.REENCODED
+            if not loose and column not in found:
                 raise refusal(
                     other,
                     f"has no column {cols.listed([column])}, which the first file has; "
@@ -127,11 +130,23 @@ def _candidates(paths: list[str]) -> list[str]:
     return [location for location in kept if location not in sidecars]
 
 
+def _alike(shards: list[_Shard]) -> list[_Shard]:
+    """Count a sidecar without a folder among the ``files`` form where its neighbours have one."""
+    if not any(form == IMG2DATASET_FILES for form, _, _ in shards):
+        return shards
+    return [
+        (IMG2DATASET_FILES, location, names)
+        if form == LINKS_PARQUET and parquet.is_img2dataset(names)
+        else (form, location, names)
+        for form, location, names in shards
+    ]
+
+
 def _ending(name: str) -> str | None:
     return next((kind for end, kind in _ENDINGS.items() if name.lower().endswith(end)), None)
 
 
-def _shard(location: str) -> tuple[str, str, list[str]]:
+def _shard(location: str) -> _Shard:
     """Return a shard's form, its location and the names of its columns."""
     kind = _ending(files.name_of(location))
     if kind == "tar":
@@ -148,7 +163,7 @@ def _shard(location: str) -> tuple[str, str, list[str]]:
         return form, location, text.names(location, form)
     found = parquet.schema(location)
     form = parquet.form_of(found)
-    if form == LINKS_PARQUET and parquet.is_img2dataset(found):
+    if form == LINKS_PARQUET and parquet.is_img2dataset(found.names):
         with readable(location):
             tar = files.beside(location, f"{img2dataset.stem(location)}.tar")
             if files.exists(tar):
@@ -173,7 +188,8 @@ def _columns(
         columns["status"] = "status"
     if form in (IMAGE_PARQUET, IMG2DATASET_PARQUET):
         found = parquet.schema(location)
-        columns.setdefault("image", _picture_column(form, location, found))
+        if "image" not in columns:
+            columns["image"] = _picture_column(form, location, found)
         parquet.check(location, found, columns)
     elif form == LINKS_PARQUET:
         columns.pop("image", None)

@@ -140,9 +140,12 @@ class FilesReader(SidecarReader):
         self._names: dict[str, str] = {}
 
     def listed(self) -> list[files.Listed]:
-        """Return what lies in the folder; DatasetError for links and folders among it."""
+        """Return what lies in the folder; DatasetError for links and folders among it.
+
+        No folder is an empty one: a shard of which nothing was downloaded, or nothing is left.
+        """
         with readable(self.folder):
-            found = files.listing(self.folder)
+            found = files.listing(self.folder) if files.exists(self.folder) else []
         if len(found) > MEMBER_LIMIT:
             raise self.refuse(f"its folder holds more than {MEMBER_LIMIT} files; split it")
         for number, each in enumerate(found):

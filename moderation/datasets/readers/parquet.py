@@ -53,14 +53,14 @@ def form_of(found: pa.Schema) -> str:
     A sidecar (img2dataset's columns without a picture) is LINKS_PARQUET; what lies beside it
     tells the ``files`` and ``webdataset`` forms.
     """
-    if is_img2dataset(found) and encoded_column(found) is not None:
+    if is_img2dataset(found.names) and encoded_column(found) is not None:
         return IMG2DATASET_PARQUET
     return IMAGE_PARQUET if picture_columns(found) else LINKS_PARQUET
 
 
-def is_img2dataset(found: pa.Schema) -> bool:
+def is_img2dataset(names: list[str]) -> bool:
     """Say whether these are columns that img2dataset writes."""
-    return {"key", "status", "url", "error_message"} <= set(found.names)
+    return {"key", "status", "url", "error_message"} <= set(names)
 
 
 def encoded_column(found: pa.Schema) -> str | None:

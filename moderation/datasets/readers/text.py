@@ -25,7 +25,7 @@ from moderation.datasets.readers.base import (
 RECORD_BYTES = 1 << 20
 SAMPLE_ROWS = 100  # of JSON lines are looked at for the names of columns
 _BUFFER = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _DELIMITERS = (",", "\t", ";", "|")
 
@@ -66,12 +66,14 @@ def csv_records(location: str) -> Iterator[tuple[bytes, list[str]]]:
             length = length + len(line) if pending else len(line)
             if length > RECORD_BYTES:
                 raise refusal(
-                    location, f"row {row} is longer than 1 MiB; is a quote left open there?"
+                    location, f"{_place(row)} is longer than 1 MiB; is a quote left open there?"
                 )
             pending.append(line)
-            yield (line.removeprefix(_BOM) if number == 0 else line).decode()
+            yield (line.removeprefix(BOM) if number == 0 else line).decode()
         if pending:
-            raise refusal(location, f"a quote is left open in row {row}; is the file cut short?")
+            raise refusal(
+                location, f"a quote is left open in {_place(row)}; is the file cut short?"
+            )
 
     with readable(location):
         text = decoded()
@@ -90,7 +92,7 @@ def csv_records(location: str) -> Iterator[tuple[bytes, list[str]]]:
                 yield raw, fields
                 row += bool(fields)
         except csv.Error as error:
-            raise refusal(location, f"row {row} is no CSV; are its line ends mixed?") from error
+            raise refusal(location, f"{_place(row)} is no CSV; are its line ends mixed?") from error
 
 
 def jsonl_records(location: str) -> Iterator[tuple[bytes, dict[str, object] | None]]:
@@ -98,7 +100,7 @@ def jsonl_records(location: str) -> Iterator[tuple[bytes, dict[str, object] | No
     row = 0
     for number, line in enumerate(lines(location)):
         with readable(location):
-            text = (line.removeprefix(_BOM) if number == 0 else line).decode().strip()
+            text = (line.removeprefix(BOM) if number == 0 else line).decode().strip()
         if not text:
             yield line, None
             continue
@@ -216,6 +218,10 @@ class JsonlReader(TextReader):
         for _, value in jsonl_records(self.location):
             if value is not None:
                 yield {field: value.get(column) for field, column in wanted}
+
+
+def _place(row: int) -> str:
+    return f"row {row}" if row >= 0 else "the header"
 
 
 def _delimiter(location: str, header: str) -> str:
