@@ -27,7 +27,7 @@ def read(
     if format not in FORMATS:
         raise ListError(f"the format must be one of {', '.join(FORMATS)}")
     if algorithm is not None:
-        algorithm = checked_algorithm(algorithm, format)
+        algorithm = _checked_algorithm(algorithm, format)
     if profile is not None and format not in PROFILE_FORMATS:
         raise ListError(f"format {format} takes no profile; leave --profile out")
     if not file.read(1):
@@ -44,7 +44,7 @@ def read(
     return stopncii.read(file)
 
 
-def checked_algorithm(text: str, format: str) -> str:
+def _checked_algorithm(text: str, format: str) -> str:
     """Return the name of the algorithm that ``text`` means, or raise ListError."""
     if format not in ALGORITHM_FORMATS:
         raise ListError(f"format {format} names its algorithms itself; leave --algorithm out")

@@ -50,10 +50,18 @@ WHERE NOT s.deleted AND s.algorithm = d.algorithm AND s.value = d.value
 AND s.severity * 1099511627776 + s.place <> d.kept
 """
 
-_ANY_STANDING = """
-SELECT EXISTS (
-    SELECT 1 FROM moderation_knownhash WHERE hash_list_id = %(list)s AND removed_in_id IS NULL
-)
+_COUNTS = """
+SELECT (SELECT count(*) FROM staged_hash WHERE NOT deleted),
+    (SELECT count(*) FROM moderation_knownhash
+        WHERE hash_list_id = %(list)s AND removed_in_id IS NULL)
+"""
+
+_COMPARE = """
+SELECT count(*),
+    count(*) FILTER (WHERE (k.scheme, k.category) <> (s.scheme, s.category)),
+    count(*) FILTER (WHERE (k.external_id, k.media) <> (s.external_id, s.media))
+FROM staged_hash s JOIN moderation_knownhash k USING (algorithm, value)
+WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL AND NOT s.deleted
 """
 
 _CLOSE_CHANGED = """
@@ -96,18 +104,19 @@ AND k.algorithm = s.algorithm AND k.value = s.value AND NOT s.deleted
 AND (k.external_id, k.media) <> (s.external_id, s.media)
 """
 
-_FORGET_STANDING = """
-DELETE FROM staged_hash s USING moderation_knownhash k
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-AND k.algorithm = s.algorithm AND k.value = s.value
-"""
-
+# In order of the values: the index that keeps them unique then grows at its end.
 _ADD = """
 INSERT INTO moderation_knownhash (
     hash_list_id, added_in_id, algorithm, value, scheme, category, media, external_id, note
 )
 SELECT %(list)s, %(version)s, algorithm, value, scheme, category, media, external_id, ''
-FROM staged_hash WHERE NOT deleted ORDER BY place
+FROM staged_hash s
+WHERE NOT deleted AND NOT EXISTS (
+    SELECT 1 FROM moderation_knownhash k
+    WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
+    AND k.algorithm = s.algorithm AND k.value = s.value
+)
+ORDER BY algorithm, value
 """
 
 # What people noted at a value that changed goes along with it.
@@ -195,16 +204,23 @@ def apply(*, hash_list: int, version: int, delta: bool) -> Difference:
             cursor.execute(query, ids)
             return int(cursor.rowcount)
 
-        cursor.execute("SELECT count(*) FROM staged_hash WHERE NOT deleted")
-        staged = int(cursor.fetchone()[0])
-        changed = removed = 0
-        cursor.execute(_ANY_STANDING, ids)
-        if cursor.fetchone()[0]:
-            changed = run(_CLOSE_CHANGED)
+        def row(query: str) -> tuple[int, ...]:
+            cursor.execute(query, ids)
+            return tuple(cursor.fetchone())
+
+        # Each statement below passes over the whole list: those with nothing to do are left out.
+        staged, standing = row(_COUNTS)
+        matched, changed, referred = row(_COMPARE) if standing else (0, 0, 0)
+        removed = 0
+        if changed:
+            run(_CLOSE_CHANGED)
+        if delta or matched < standing:
             removed = run(_WITHDRAW_DELETED if delta else _WITHDRAW_MISSING)
+        if referred:
             run(_REFER_ANEW)
-            run(_FORGET_STANDING)
-        added = run(_ADD)
+        added = staged - matched + changed
+        if added:
+            run(_ADD)
         if changed:
             run(_CARRY_NOTES)
     return Difference(added - changed, staged - added, changed, removed)

@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,12 +15,23 @@ from django.db import Error as DatabaseError
 from tqdm import tqdm
 
 from moderation.algorithms import ALGORITHMS
-from moderation.hash_lists.formats import FORMATS, checked_algorithm
-from moderation.hash_lists.known import ListError
+from moderation.hash_lists.formats import (
+    ALGORITHM_FORMATS,
+    DELTA_FORMATS,
+    FORMATS,
+    PROFILE_FORMATS,
+)
+from moderation.hash_lists.known import ListError, algorithm_named
 from moderation.hash_lists.loading import ListOptions, Loaded, load
 from moderation.hash_lists.profiles import profile_named
 from moderation.models import HashList
 from moderation.models.case import HarmClass
+
+FOR_FORMATS = {
+    "algorithm": ALGORITHM_FORMATS,
+    "profile": PROFILE_FORMATS,
+    "delta": DELTA_FORMATS,
+}
 
 
 class Command(BaseCommand):
@@ -43,7 +54,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--format", required=True, choices=FORMATS)
         parser.add_argument(
-            "--algorithm", metavar="A", help=f"plain and csv: one of {', '.join(ALGORITHMS)}"
+            "--algorithm",
+            metavar="A",
+            type=_algorithm,
+            help=f"plain and csv: one of {', '.join(ALGORITHMS)}",
         )
         parser.add_argument(
             "--profile",
@@ -71,11 +85,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["algorithm"] is not None:
-            try:
-                checked_algorithm(options["algorithm"], options["format"])
-            except ListError as error:
-                raise CommandError(str(error), returncode=2) from None
+        for option, formats in FOR_FORMATS.items():
+            if options[option] and options["format"] not in formats:
+                message = f"--{option} is only for the formats {', '.join(sorted(formats))}."
+                raise CommandError(message, returncode=2)
         try:
             with ExitStack() as stack:
                 file = stack.enter_context(_open(options["file"]))
@@ -94,6 +107,13 @@ class Command(BaseCommand):
         )
         if options["json"]:
             self.stdout.write(json.dumps(_facts(loaded)))
+
+
+def _algorithm(text: str) -> str:
+    name = algorithm_named(text)
+    if name is None:
+        raise ArgumentTypeError(f"must be one of {', '.join(ALGORITHMS)}")
+    return name
 
 
 def _load(file: BinaryIO, options: dict[str, Any], *, progress: Callable[[int], None]) -> Loaded:

@@ -1,6 +1,7 @@
 """Rows around a known hash: one flagged entry and its case."""
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from moderation.models import (
     Case,
@@ -12,6 +13,7 @@ from moderation.models import (
     Match,
     Revision,
     Scan,
+    SealedObject,
     Shard,
 )
 from reports.models import Report
@@ -47,10 +49,21 @@ def flagged_case(known: KnownHash, *, number: int = 1, state: str = Case.State.O
     return case
 
 
-def report(case: Case, *, state: str, by: User) -> Report:
-    return Report.objects.create(
-        case=case, agency="iwf", state=state, environment="test", composed_by=by
+def report(case: Case, *, by: User) -> Report:
+    """A draft about the case."""
+    return Report.objects.create(case=case, agency="iwf", environment="test", composed_by=by)
+
+
+def sent_report(case: Case, *, by: User, approved_by: User) -> Report:
+    report(case, by=by)
+    payload = SealedObject.objects.create(kind=SealedObject.Kind.PAYLOAD, sha256="", size=0)
+    Report.objects.filter(case=case).update(
+        state=Report.State.SENT,
+        approved_by=approved_by,
+        approved_at=timezone.now(),
+        payload=payload,
     )
+    return Report.objects.get(case=case)
 
 
 def standing(slug: str) -> dict[str, tuple[str, str, str]]:

@@ -5,6 +5,7 @@ import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.core.management import execute_from_command_line
@@ -22,7 +23,9 @@ def run(*arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the command."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
-    with redirect_stdout(out), redirect_stderr(err):
+    # A command closes its connection at the end, which here holds the transaction of the test.
+    keep_open = mock.patch("django.core.management.base.connections.close_all")
+    with redirect_stdout(out), redirect_stderr(err), keep_open:
         try:
             execute_from_command_line(["manage.py", "load_hash_list", *arguments])
         except SystemExit as end:
@@ -84,7 +87,7 @@ def test_a_withdrawal_says_what_it_reopens(path):
     run(*options(path))
     path.write_text(table([(1, "A")]))
     code, _, err = run(*options(path, "2026-02"), "--dry-run")
-    assert code == 0
+    assert code == 0, err
     assert "would reopen 0 cases" in err
 
 
@@ -123,6 +126,19 @@ def test_a_profile_from_a_file(tmp_path, path):
         ["list.csv", "--list", "demo", "--version", "1", "--format", "xlsx"],
         ["list.csv", "--list", "demo", "--version", "1", "--format", "csv", "--trust", "full"],
         ["list.csv", "--list", "demo", "--version", "1", "--format", "plain", "--algorithm", "x"],
+        ["list.csv", "--list", "demo", "--version", "1", "--format", "vics", "--algorithm", "md5"],
+        [
+            "list.csv",
+            "--list",
+            "demo",
+            "--version",
+            "1",
+            "--format",
+            "plain",
+            "--profile",
+            "police",
+        ],
+        ["list.csv", "--list", "demo", "--version", "1", "--format", "csv", "--delta"],
         ["list.csv", "--list", "demo", "--version", "--format", "csv"],
         ["list.csv", "--list", "demo", "--version", "1", "--format", "csv", "--nonsense"],
     ],

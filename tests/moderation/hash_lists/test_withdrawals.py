@@ -7,10 +7,9 @@ import pytest
 from moderation.hash_lists.loading import load
 from moderation.hash_lists.withdrawals import affected_cases, withdrawn_hashes
 from moderation.models import Case, HashListVersion, KnownHash
-from reports.models import Report
 
 from .files import table, value
-from .rows import flagged_case, report
+from .rows import flagged_case, report, sent_report
 
 pytestmark = pytest.mark.django_db
 
@@ -23,14 +22,14 @@ def known(seed: int) -> KnownHash:
     return KnownHash.objects.get(value=value("md5", seed), removed_in=None)
 
 
-def test_unreported_cases_of_withdrawn_values_are_affected(reporter):
+def test_unreported_cases_of_withdrawn_values_are_affected(reporter, second_reporter):
     loaded([(seed, "A") for seed in range(1, 7)], "1")
     open_case = flagged_case(known(1), number=1)
     closed = flagged_case(known(2), number=2, state=Case.State.CLOSED)
     sent = flagged_case(known(3), number=3, state=Case.State.CLOSED)
-    report(sent, state=Report.State.SENT, by=reporter)
+    sent_report(sent, by=reporter, approved_by=second_reporter)
     drafted = flagged_case(known(4), number=4, state=Case.State.CLOSED)
-    report(drafted, state=Report.State.DRAFT, by=reporter)
+    report(drafted, by=reporter)
     flagged_case(known(5), number=5)  # its value only changes
     flagged_case(known(6), number=6)  # its value stays
     rows = [(5, "B"), (6, "A")]
