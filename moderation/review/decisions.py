@@ -59,9 +59,13 @@ def trusted_exact(case: Case) -> bool:
 
 def keep_needs_second(case: Case) -> bool:
     """Whether KEEP takes two people: against an exact match, or against an earlier removal."""
+    return restores(case) or exact_matches(case)
+
+
+def restores(case: Case) -> bool:
+    """Whether KEEP would lift a removal that stands from an earlier round."""
     standing = case.decisions.standing().last()
-    restores = standing is not None and standing.verdict == Decision.Verdict.CONFIRMED
-    return restores or exact_matches(case)
+    return standing is not None and standing.verdict == Decision.Verdict.CONFIRMED
 
 
 def next_step(
@@ -108,12 +112,11 @@ def follow(review: Review, *, case: Case) -> None:
     earlier = list(
         case.reviews.standing().exclude(pk=review.pk).select_related("reviewer").order_by("pk")
     )
-    standing = case.decisions.standing().last()
     step = next_step(
         review,
         earlier=earlier,
         keep_needs_second=keep_needs_second(case),
-        restores=standing is not None and standing.verdict == Decision.Verdict.CONFIRMED,
+        restores=restores(case),
     )
     if step.verdict == Decision.Verdict.CONFIRMED and step.with_ is not None:
         confirm(case, first=step.with_, second=review)

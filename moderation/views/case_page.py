@@ -1,0 +1,281 @@
+"""Everything the case page shows, gathered in a fixed number of queries however large the group."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from moderation.evidence import sealing
+from moderation.forms.review import AnswerForm
+from moderation.models import Case, CustodyEvent, Entry, Match, Preview, Review
+from moderation.models.case import HarmClass
+from moderation.models.person import pseudonym_of
+from moderation.permissions import DECIDE_FINAL, URL_RAW
+from moderation.review import answers, decisions, exposure, queue
+
+from .paging import page_of, query_without
+from .people import person_of
+
+ENTRIES = 25
+MATCHES = 20
+EVENTS = 100
+TEXT_CHARACTERS = 4000
+SCALE = {"pdq": 64, "phash": 16}  # bits; unrelated pictures lie near half of all bits
+SCALE_WIDTH = 200  # units of the drawing
+REPORTED = (HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One match, with its place on the scale of distances."""
+
+    match: Match
+    scale: int | None
+    at: float
+    threshold_at: float
+
+
+def show(
+    request: HttpRequest,
+    case: Case,
+    *,
+    form: AnswerForm | None = None,
+    entry: Entry | None = None,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """Render the case page. ``more``: conflict, draft, ticket, level, refused, url, caption."""
+    user = person_of(request)
+    entry = entry or entry_of(case, request.GET.get("entry"))
+    context = frame(case, user=user) | stage(case, entry, user=user)
+    held = context["held"]
+    context |= evidence(entry) if entry is not None else {}
+    context |= {
+        "group": page_of(request, group(case), size=ENTRIES),
+        "query": query_without(request, "page"),
+        "history": history(case, user=user, blind=context["blind"]),
+        "earlier": [] if context["blind"] else earlier(case),
+        "decision": None if context["blind"] else case.decisions.standing().last(),
+        "offers": offered(case, context) if held else [],
+        "form": form or (fresh_form(case, user=user) if held else None),
+        "may_unmask": user.has_perm(URL_RAW),
+        "undoable": answers.undoable(by=user),
+        "why_not": "" if held else queue.why_not(case, user=user),
+    }
+    answer = render(request, "moderation/case_detail.html", context | more, status=status)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def frame(case: Case, *, user: User) -> dict[str, Any]:
+    """The case, whether this person holds it and for how long, and whether they must stay blind.
+
+    Blind means: nothing of what others did with the case. A lead who decides sees all, and so
+    does everybody once the case is closed.
+    """
+    now = queue.database_now()
+    live = case.lease_expires_at is not None and case.lease_expires_at > now
+    held = live and case.leased_by_id == user.pk
+    deciding = case.state in Case.FOR_LEADS and user.has_perm(DECIDE_FINAL)
+    expires = case.lease_expires_at if held else None
+    return {
+        "case": case,
+        "now": now,
+        "held": held,
+        "held_by": case.leased_by if live and not held else None,
+        "seconds_left": int((expires - now).total_seconds()) if expires is not None else 0,
+        "blind": not deciding and case.state != Case.State.CLOSED,
+        "stage": queue.STAGE.get(Case.State(case.state), ""),
+        "reach": answers.reach(case),
+    }
+
+
+def stage(case: Case, entry: Entry | None, *, user: User) -> dict[str, Any]:
+    """The preview stage: which levels are open, which locked and why, and looks so far."""
+    return {
+        "entry": entry,
+        "levels": exposure.levels(case, entry, by=user) if entry is not None else [],
+        "views": exposure.views(case, by=user),
+        "looks_left": exposure.left_today(by=user),
+    }
+
+
+def entry_of(case: Case, pk: object = None) -> Entry | None:
+    """The entry of the group that was asked for, else one with a preview, else the first."""
+    entries = Entry.objects.filter(flag__case=case).select_related("revision__dataset", "shard")
+    text = str(pk or "")
+    if text.isdecimal() and len(text) < 19:  # no more than the column can hold
+        asked = entries.filter(pk=int(text)).first()
+        if asked is not None:
+            return asked
+    shown = Preview.objects.filter(entry__flag__case=case).order_by("entry").values("entry")[:1]
+    return entries.filter(pk__in=shown).first() or entries.order_by("flag__pk").first()
+
+
+def evidence(entry: Entry) -> dict[str, Any]:
+    """The matches of one entry and what is known of it without a picture."""
+    matches = Match.objects.filter(flag__entry=entry).select_related(
+        "version__hash_list", "known_hash"
+    )
+    return {
+        "matches": [_on_scale(match) for match in matches[:MATCHES]],
+        "match_count": matches.count(),
+        "host": host_of(text_of(entry, "url")),
+        "url_prefix": _prefix(entry.url_key),
+        "digests": [
+            (name, _prefix(value))
+            for name in ("md5", "sha1", "sha256", "pdq")
+            if (value := getattr(entry, name)) is not None
+        ],
+    }
+
+
+def text_of(entry: Entry, name: str) -> str:
+    """One sealed text of an entry, cut to what a page can bear; empty where there is none."""
+    try:
+        text = sealing.open_text(entry.sealed).get(name) or ""
+    except sealing.Unreadable:
+        return "(the sealed text does not open; tell an operator)"
+    return text.encode("utf-8", "replace").decode()[:TEXT_CHARACTERS]
+
+
+def host_of(url: str) -> str:
+    """The host of a URL; empty where it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def group(case: Case) -> Any:
+    """The entries of the case in a fixed order."""
+    return (
+        Entry.objects.filter(flag__case=case)
+        .select_related("revision__dataset", "shard")
+        .defer("sealed", "pdq_bands")
+        .order_by("flag__pk")
+    )
+
+
+def history(case: Case, *, user: User, blind: bool) -> list[CustodyEvent]:
+    """The newest steps of the case; while blind, one's own alone."""
+    events = CustodyEvent.objects.filter(object_type="case", object_id=str(case.pk))
+    if blind:
+        events = events.filter(actor=pseudonym_of(user))
+    return list(events.order_by("-seq")[:EVENTS])
+
+
+def earlier(case: Case) -> list[Review]:
+    """The answers that count in this round, oldest first: for a lead, or once it is closed."""
+    return list(case.reviews.standing().select_related("reviewer__person").order_by("pk"))
+
+
+def fresh_form(case: Case, *, user: User) -> AnswerForm:
+    """An empty form for the holder; what they had written before an undo comes back."""
+    undone = case.reviews.filter(reviewer=user, superseded=False).exclude(ended="").last()
+    draft = {}
+    if undone is not None and undone.ended == Review.Ended.UNDONE:
+        draft = {"answer": undone.answer, "reason": undone.reason}
+        if undone.harm_class:
+            draft["harm_class"] = undone.harm_class
+    return AnswerForm(initial=initial(case) | draft)
+
+
+def initial(case: Case) -> dict[str, Any]:
+    """What an answer is given against, with a new idempotency key."""
+    return {
+        "token": case.lease_token,
+        "edit_no": case.edit_no,
+        "idempotency_key": uuid.uuid4().hex,
+        "harm_class": case.harm_class,
+        "then": "next",
+    }
+
+
+def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
+    """The four answers with key, words and consequence."""
+    leads = context["stage"] == Review.Stage.LEAD
+    keep_second = decisions.restores(case) if leads else decisions.keep_needs_second(case)
+    behind = {
+        review.answer in Review.REMOVALS
+        for review in ([] if context["blind"] else earlier(case))
+        if review.answer != Review.Answer.ESCALATE
+    }
+    return [
+        {
+            "key": number,
+            "code": offer.answer.value,
+            "label": offer.answer.label,
+            "locked": offer.locked,
+            "consequence": consequence(
+                offer.answer,
+                stage=context["stage"],
+                reach=context["reach"],
+                reported=case.harm_class in REPORTED,
+                keep_second=keep_second,
+                behind=behind,
+            ),
+        }
+        for number, offer in enumerate(answers.offers(case, stage=context["stage"]), start=1)
+    ]
+
+
+def consequence(
+    answer: Review.Answer,
+    *,
+    stage: str,
+    reach: dict[str, int],
+    reported: bool,
+    keep_second: bool,
+    behind: set[bool],
+) -> str:
+    """What follows from an answer, in one or two sentences; nothing of the first answer in it.
+
+    ``behind`` is for leads: whether another person is for removal (True), for keeping (False).
+    """
+    if answer == Review.Answer.ESCALATE:
+        return "A lead decides. Nothing is removed or kept until then."
+    entries = _count(reach["entries"], "entry", "entries")
+    revisions = _count(reach["revisions"], "revision", "revisions")
+    removes = answer in Review.REMOVALS
+    effect = f"keeps {entries}"
+    if removes:
+        effect = f"removes {entries} in {revisions}"
+        effect += ", drafts 1 report" if reported else ""
+    if stage == Review.Stage.SECOND:
+        return f"If the two of you agree: {effect}. If not, a lead decides."
+    if removes in behind or not (removes or keep_second):
+        return f"{effect[0].upper()}{effect[1:]}. The case is closed."
+    return f"Asks a second person. If they agree: {effect}."
+
+
+def record_view(case: Case, *, by: User) -> None:
+    """Put on record that somebody who does not hold the case has opened its page."""
+    with transaction.atomic():
+        CustodyEvent.objects.append("case_viewed", case, by=by, after={"state": case.state})
+
+
+def _on_scale(match: Match) -> Evidence:
+    scale = SCALE.get(match.algorithm)
+    if scale is None:
+        return Evidence(match, None, 0, 0)
+    unit = SCALE_WIDTH / scale
+    return Evidence(
+        match,
+        scale,
+        min(match.distance, scale) * unit,
+        min(match.threshold, scale) * unit,
+    )
+
+
+def _prefix(value: bytes | memoryview | None) -> str:
+    return bytes(value)[:4].hex() if value is not None else ""
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

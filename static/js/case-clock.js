@@ -1,0 +1,75 @@
+// Two clocks: how long the case is still this person's, and how long an answer can be undone.
+// The lease is renewed every 30 s while the page is visible and somebody works in it.
+
+const EVERY = 30_000;
+const WORKED = 5 * 60_000;
+const WARN = 120;
+
+function words(seconds) {
+  const left = Math.max(0, Math.floor(seconds));
+  const minutes = Math.floor(left / 60);
+  return minutes ? `${minutes} min ${String(left % 60).padStart(2, "0")} s` : `${left} s`;
+}
+
+function lease(form) {
+  const shown = form.querySelector("[data-lease-left]");
+  const warning = document.querySelector("[data-lease-warning]");
+  const over = document.querySelector("[data-lease-over]");
+  let ends = performance.now() + Number(form.dataset.lease) * 1000;
+  let worked = performance.now();
+  let ended = false;
+
+  const end = () => {
+    ended = true;
+    ends = performance.now();
+  };
+  const tick = () => {
+    const left = (ends - performance.now()) / 1000;
+    shown.textContent = words(left);
+    if (warning) warning.hidden = ended || left > WARN || left <= 0;
+    if (over) over.hidden = left > 0;
+  };
+  const renew = async () => {
+    if (ended || document.hidden || performance.now() - worked > WORKED) return;
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST",
+        body: new FormData(form),
+        headers: { Accept: "application/json" },
+      });
+      if (answer.status === 409) end();
+      else if (answer.ok) ends = performance.now() + (await answer.json()).seconds_left * 1000;
+    } catch {
+      // no connection: the countdown goes on, the next attempt comes in half a minute
+    }
+    tick();
+  };
+
+  for (const name of ["keydown", "pointerdown", "scroll"]) {
+    document.addEventListener(name, () => { worked = performance.now(); }, { passive: true });
+  }
+  document.addEventListener("visibilitychange", renew);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    worked = performance.now();
+    renew();
+  });
+  setInterval(tick, 1000);
+  setInterval(renew, EVERY);
+  tick();
+}
+
+function undo(form) {
+  const shown = form.querySelector("[data-undo-left]");
+  const ends = performance.now() + (Number(form.dataset.until) - Number(form.dataset.now)) * 1000;
+  const tick = () => {
+    const left = (ends - performance.now()) / 1000;
+    shown.textContent = `(${words(left)})`;
+    if (left <= 0) form.remove();
+  };
+  setInterval(tick, 1000);
+  tick();
+}
+
+for (const form of document.querySelectorAll("[data-lease]")) lease(form);
+for (const form of document.querySelectorAll("[data-undo]")) undo(form);

@@ -1,0 +1,85 @@
+// Keys of the queue and the case page. Deaf while somebody types, while a key repeats, in dialogs,
+// and for the first 700 ms of a page: a key meant for the last case must not answer this one.
+
+const DEAF = 700;
+const loaded = performance.now();
+
+const one = (selector) => document.querySelector(selector);
+
+function typing(target) {
+  return target.isContentEditable || ["TEXTAREA", "SELECT"].includes(target.tagName)
+    || (target.tagName === "INPUT" && !["radio", "checkbox", "button", "submit"].includes(target.type));
+}
+
+function confirm_(button) {
+  if (!button) return false;
+  button.form.requestSubmit(button);
+  return true;
+}
+
+function choose(digit) {
+  const answer = one(`[data-digit="${digit}"]:not(:disabled)`);
+  if (!answer) return false;
+  answer.checked = true;
+  answer.focus();
+  return true;
+}
+
+function press(selector) {
+  const found = one(selector);
+  found?.click();
+  return Boolean(found);
+}
+
+function raise() {
+  const stage = one("[data-stage]");
+  const now = Number(stage?.dataset.level ?? 0);
+  const next = [...document.querySelectorAll("[data-raise]")]
+    .find((form) => Number(form.dataset.raise) > now);
+  next?.requestSubmit();
+  return Boolean(next);
+}
+
+function sheet() {
+  const dialog = one("[data-sheet]");
+  dialog?.showModal();
+  return Boolean(dialog);
+}
+
+function act(event) {
+  const key = event.key;
+  if (event.shiftKey && key === "Enter") return confirm_(one("[data-stay]"));
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  if (event.shiftKey && key === "V") return press("[data-lower]");
+  if (key === "?") return sheet();
+  if (event.shiftKey) return false;
+  if (/^[1-4]$/.test(key)) return choose(key);
+  if (key === "v") return raise();
+  if (key === "z") return press("[data-undo] button");
+  if (key === "Enter" && event.target === document.body) return press("[data-key='Enter']");
+  if (key === "r") {
+    const reason = one("[data-answer] textarea");
+    reason?.focus();
+    return Boolean(reason);
+  }
+  return false;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.repeat || event.isComposing || one("dialog[open]")) return;
+  if (performance.now() - loaded < DEAF) return;
+  const reason = event.target.matches?.("[data-answer] textarea");
+  const send = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+  if (send && (reason || !typing(event.target))) {
+    if (confirm_(one("[data-next]"))) event.preventDefault();
+    return;
+  }
+  if (typing(event.target)) return;
+  if (act(event)) event.preventDefault();
+});
+
+const sheetButton = one("[data-sheet-open]");
+if (sheetButton) {
+  sheetButton.hidden = false;
+  sheetButton.addEventListener("click", sheet);
+}

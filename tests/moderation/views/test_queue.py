@@ -1,0 +1,160 @@
+"""The queue page: figures, filters, the next case, and who may see it."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from moderation.models import Case, Scan
+from moderation.review import queue
+from tests.moderation.review.making import (
+    add_entry,
+    answer,
+    make_case,
+    make_list,
+    make_revision,
+    settled,
+)
+
+pytestmark = pytest.mark.django_db
+URL = "/queue/"
+
+
+def rows(page):
+    return [row.case.pk for row in page.context["rows"]]
+
+
+def test_login_is_required(client):
+    answer = client.get(URL)
+    assert answer.status_code == 302
+    assert answer.url.startswith("/login/")
+
+
+@pytest.mark.parametrize("who", ["outsider", "auditor", "operator", "list_manager"])
+def test_without_the_capability_403(request, login, who):
+    make_case()
+    user = request.getfixturevalue(who)
+    assert login(user).get(URL).status_code == 403
+    assert login(user).post(reverse("moderation:queue_next")).status_code == 403
+    assert not Case.objects.filter(leased_by__isnull=False).exists()
+
+
+def test_a_reporter_sees_rows_without_links(login, reporter):
+    case = make_case()
+    page = login(reporter).get(URL)
+    assert page.status_code == 200
+    assert rows(page) == [case.pk]
+    assert reverse("moderation:case", args=[case.pk]) not in page.content.decode()
+    assert "Start next" not in page.content.decode()
+    assert login(reporter).post(reverse("moderation:queue_next")).status_code == 403
+
+
+def test_figures(login, reviewer, second_reviewer):
+    old = make_case(due_at=timezone.now() - timedelta(hours=1))
+    Case.objects.filter(pk=old.pk).update(opened_at=timezone.now() - timedelta(days=3, hours=1))
+    make_case(due_at=timezone.now() + timedelta(hours=23))
+    make_case(due_at=timezone.now() + timedelta(hours=25), priority=9)
+    Case.objects.create(state="closed")
+    queue.claim_next(by=second_reviewer)
+    page = login(reviewer).get(URL)
+    figures = page.context["figures"]
+    assert (figures["waiting"], figures["due"], figures["held"]) == (3, 2, 1)
+    assert "3\xa0days" in page.content.decode()
+
+
+def test_the_order_is_by_priority(login, reviewer):
+    low, high = make_case(priority=1), make_case(priority=5)
+    assert rows(login(reviewer).get(URL)) == [high.pk, low.pk]
+
+
+def test_filters_stand_in_the_address(login, reviewer):
+    exact = make_case(triage="critical")
+    near = make_case(near=True, triage="high")
+    add_entry(near, revision=make_revision("r2"), algorithm="pdq", distance=4, slug="tide")
+    closed = make_case(state="closed")
+    client = login(reviewer)
+
+    def shown(query):
+        return rows(client.get(URL + query))
+
+    assert shown("?match=exact") == [exact.pk]
+    assert shown("?match=near") == [near.pk]
+    assert shown("?triage=high") == [near.pk]
+    assert shown("?state=closed") == [closed.pk]
+    assert shown(f"?list={make_list('tide').hash_list_id}") == [near.pk]
+    assert shown(f"?revision={make_revision('r2').pk}") == [near.pk]
+    assert shown("?match=exact&triage=high") == []
+    assert shown("?match=sideways&list=none&page=nine") == [exact.pk, near.pk]
+    page = client.get(URL + "?match=near&triage=high")
+    assert [chip["name"] for chip in page.context["chips"]] == ["Triage", "Match"]
+    assert 'href="?triage=high"' in page.content.decode()
+
+
+def test_a_row_tells_match_lists_and_group(login, reviewer):
+    case = make_case(near=True)
+    add_entry(case, revision=make_revision("r2"), algorithm="pdq", distance=4, slug="tide")
+    add_entry(case)
+    row = login(reviewer).get(URL).context["rows"][0]
+    assert (row.entries, row.revisions, row.exact, row.near, row.nearest) == (3, 2, 1, 2, 4)
+    assert row.lists == ["harbour-trusted", "tide"]
+
+
+def test_the_number_of_queries_does_not_grow(login, reviewer, django_assert_max_num_queries):
+    client = login(reviewer)
+    for _ in range(12):
+        make_case(entries=2)
+    with django_assert_max_num_queries(22):
+        assert len(rows(client.get(URL))) == 12
+
+
+def test_start_next_claims_and_opens(login, reviewer):
+    case = make_case()
+    client = login(reviewer)
+    assert client.get(reverse("moderation:queue_next")).status_code == 405
+    answer = client.post(reverse("moderation:queue_next"))
+    assert answer.url == reverse("moderation:case", args=[case.pk])
+    assert Case.objects.leased_to(reviewer).get() == case
+    assert f"Back to case {case.pk}" in client.get(URL).content.decode()
+
+
+def test_start_next_with_nothing_to_do(login, reviewer):
+    page = login(reviewer).post(reverse("moderation:queue_next"), follow=True)
+    assert "No case waits for you now." in page.content.decode()
+
+
+def test_start_next_needs_the_csrf_token(reviewer):
+    make_case()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(reviewer)
+    assert client.post(reverse("moderation:queue_next")).status_code == 403
+
+
+def test_empty_says_what_is_scanning(login, reviewer):
+    page = login(reviewer).get(URL).content.decode()
+    assert "Nothing is being scanned now" in page
+    Scan.objects.create(
+        revision=make_revision(), kind="hash_only", reason="new_revision", algorithm_version="1"
+    )
+    assert "Scanning laguna@r1" in login(reviewer).get(URL).content.decode()
+
+
+def test_the_holder_is_a_pseudonym(login, reviewer, second_reviewer):
+    make_case()
+    queue.claim_next(by=second_reviewer)
+    page = login(reviewer).get(URL).content.decode()
+    assert second_reviewer.person.pseudonym in page
+    assert "sven" not in page
+
+
+def test_the_undo_banner_is_here_too(login, reviewer):
+    answer(make_case(), reviewer, "ESCALATE")
+    assert "data-undo" in login(reviewer).get(URL).content.decode()
+
+
+def test_disputed_is_shown_and_a_reviewer_does_not_get_it(login, reviewer, second_reviewer):
+    case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "ESCALATE")
+    client = login(reviewer)
+    assert rows(client.get(URL)) == [case.pk]
+    assert client.post(reverse("moderation:queue_next")).url == URL
