@@ -12,6 +12,7 @@ from moderation.models import Case, Entry, SealedObject
 from moderation.models.custody import CHAIN_LOCK
 
 LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
+PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
 
 
 class ReportConflict(Exception):
@@ -25,7 +26,13 @@ class ReportRefused(Exception):
 def plain_words(text: str) -> None:
     """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
     if LINK_OR_HASH.search(text):
-        raise ValidationError("Leave links and hashes out: write facts in plain words.")
+        raise ValidationError(PLAIN_WORDS)
+
+
+def refuse_links(text: str) -> None:
+    """The same rule where no form stands before it: raise ReportRefused."""
+    if LINK_OR_HASH.search(text):
+        raise ReportRefused(PLAIN_WORDS)
 
 
 class ReportQuerySet(models.QuerySet["Report"]):

@@ -1,0 +1,1 @@
+"""Agencies: one folder each, all alike inside."""

@@ -1,0 +1,1 @@
+"""Internet Watch Foundation (United Kingdom): export; a person files it."""
