@@ -17,6 +17,11 @@ from honcho.environ import parse_procfile
 from config import env, services
 
 HOST = "127.0.0.1"
+# What runs before the processes do; those of one line side by side.
+PREPARING = (
+    ("migrate --verbosity 0", "collectstatic --no-input --verbosity 0"),
+    ("demo",),
+)
 manager.KILL_WAIT = 15  # seconds; a worker finishes or hands back the batch at hand
 
 
@@ -29,18 +34,28 @@ def main() -> int:
             _must_be_free(name, int(settings[name]))
         os.environ.update(settings)
         with services.running():
-            for command in (["migrate", "--verbosity", "0"], ["demo"]):
-                done = subprocess.run(
-                    [sys.executable, "manage.py", *command], cwd=env.PROJECT, check=False
-                )
-                if done.returncode:
-                    return done.returncode
+            for commands in PREPARING:
+                if code := _run(*commands):
+                    return code
             return _processes()
     except (services.ServiceError, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def _run(*commands: str) -> int:
+    """Run the commands of manage.py side by side; return the first exit code that is not 0."""
+    manage = [sys.executable, "manage.py"]
+    running = [subprocess.Popen([*manage, *c.split()], cwd=env.PROJECT) for c in commands]
+    try:
+        return next(filter(None, [process.wait() for process in running]), 0)
+    except BaseException:
+        for process in running:
+            process.terminate()
+            process.wait()
+        raise
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
