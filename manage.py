@@ -44,6 +44,14 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not services.disk_is_full(error):
+            raise
+        print(
+            "The disk is full: free some space, or set BREAKWATER_DATA to a folder elsewhere.",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 

@@ -5,6 +5,7 @@ once: each holds a shared lock on one file, the last one out stops the servers. 
 kernel's, so a killed process holds none; servers it left behind are used, and stopped, by the next.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO
 from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
 
 from config import env
 from config.embedded import postgres, valkey
@@ -29,6 +32,7 @@ __all__ = [
     "cache_url",
     "database_url",
     "discard",
+    "disk_is_full",
     "embedded",
     "redis_url",
     "running",
@@ -140,6 +144,17 @@ def discard(data: Path) -> bool:
     if where.postgres_sockets.is_relative_to(ROOT_HOME):
         shutil.rmtree(where.postgres_sockets.parent.parent, ignore_errors=True)
     return True
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it came from, says that the disk is full."""
+    while error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if isinstance(error, psycopg.errors.DiskFull):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def embedded() -> bool:

@@ -1,5 +1,6 @@
 """The embedded servers: started once, shared, stopped by the last, whatever is killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -237,3 +238,14 @@ def test_a_folder_in_use_is_not_discarded(
     assert data.exists()
     process.communicate("\n")
     assert services.discard(data)
+
+
+def test_a_full_disk_is_seen_behind_other_errors() -> None:
+    def raised(cause: BaseException) -> BaseException:
+        wrapped = RuntimeError("the step failed")
+        wrapped.__cause__ = cause
+        return wrapped
+
+    assert services.disk_is_full(raised(OSError(errno.ENOSPC, "No space left on device")))
+    assert services.disk_is_full(raised(psycopg.errors.DiskFull("could not extend file")))
+    assert not services.disk_is_full(raised(OSError(errno.EACCES, "Permission denied")))
