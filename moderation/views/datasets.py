@@ -24,7 +24,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
     """Every revision with its size, its last scan, and one coverage cell a list."""
     page = page_of(request, revisions(), size=REVISIONS)
     cells = coverage.of(page.object_list)
-    newest = Scan.objects.order_by("revision", "-started_at").distinct("revision")
+    newest = Scan.objects.order_by("revision_id", "-started_at").distinct("revision_id")
     scans = {scan.revision_id: scan for scan in newest.filter(revision__in=list(page))}
     rows = [{"revision": row, "cells": cells[row.pk], "scan": scans.get(row.pk)} for row in page]
     return render(

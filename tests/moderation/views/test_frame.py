@@ -1,0 +1,128 @@
+"""The frame of every page: rail by permission, environment, pseudonym, colours, log in and out."""
+
+import pytest
+from django.urls import reverse
+
+from moderation.models.person import pseudonym_of
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def text(answer):
+    return answer.content.decode()
+
+
+def rail(answer):
+    return [item["label"] for item in answer.context["rail"]]
+
+
+@pytest.mark.parametrize(
+    ("who", "shown", "hidden"),
+    [
+        ("operator", {"Scans", "Datasets", "Hash lists", "Manifests"}, {"Queue", "Audit"}),
+        ("reviewer", {"Queue", "Hash lists"}, {"Scans", "Datasets", "Manifests", "Audit"}),
+        ("auditor", {"Audit"}, {"Queue", "Scans", "Hash lists", "Manifests"}),
+        ("outsider", set(), {"Queue", "Scans", "Hash lists", "Manifests", "Audit"}),
+    ],
+)
+def test_the_rail_shows_what_one_may_open(request, login, who, shown, hidden):
+    labels = set(rail(login(request.getfixturevalue(who)).get("/")))
+    assert shown <= labels
+    assert not hidden & labels
+
+
+def test_every_line_of_the_rail_opens(login, person):
+    every = person("eve", "reviewer", "lead", "reporter", "list_manager", "operator", "auditor")
+    client = login(every)
+    for item in client.get("/").context["rail"]:
+        answer = client.get(item["address"])
+        assert answer.status_code == 200, item["label"]
+        assert 'aria-current="page"' in text(answer)
+
+
+def test_people_appear_under_their_pseudonym(login, operator):
+    page = text(login(operator).get("/"))
+    assert pseudonym_of(operator) in page
+    assert operator.username not in page
+
+
+def test_synthetic_data_is_labelled(login, operator, settings):
+    assert "Synthetic data" in text(login(operator).get("/"))
+    settings.SYNTHETIC = False
+    assert "Synthetic data" not in text(login(operator).get("/"))
+
+
+def test_production_has_its_own_edge(login, operator, settings):
+    assert "edge-test" in text(login(operator).get("/"))
+    settings.PRODUCTION, settings.REPORT_ENVIRONMENT = True, "production"
+    page = text(login(operator).get("/"))
+    assert "edge-production" in page
+    assert "edge-test" not in page
+
+
+def test_the_page_can_be_used_without_a_mouse(login, operator):
+    page = text(login(operator).get("/"))
+    assert '<a class="skip" href="#content">' in page
+    assert '<main id="content"' in page
+    assert '<nav class="rail" aria-label="Main">' in page
+    assert page.count("<h1") == 1
+
+
+def test_colours_are_remembered_and_one_comes_back(login, operator):
+    client = login(operator)
+    assert "data-bs-theme" not in text(client.get("/"))
+    answer = client.post(reverse("theme"), {"theme": "dark", "next": "/scans/"})
+    assert (answer.status_code, answer.url) == (302, "/scans/")
+    assert 'data-bs-theme="dark"' in text(client.get("/"))
+    client.post(reverse("theme"), {"theme": "auto"})
+    assert "data-bs-theme" not in text(client.get("/"))
+
+
+def test_colours_refuse_nonsense_get_and_other_sites(login, operator):
+    client = login(operator)
+    answer = client.post(reverse("theme"), {"theme": "loud", "next": "https://elsewhere.example/"})
+    assert answer.url == "/"
+    assert "theme" not in answer.cookies
+    assert client.get(reverse("theme")).status_code == 405
+
+
+def test_log_in_and_out(client, operator):
+    assert "Log in" in text(client.get("/login/"))
+    answer = client.post("/login/", {"username": "otto", "password": PASSWORD, "next": "/scans/"})
+    assert (answer.status_code, answer.url) == (302, "/scans/")
+    assert client.get("/login/").status_code == 302  # nothing to do there any more
+    assert client.get("/logout/").status_code == 405
+    assert client.post("/logout/").url == "/login/"
+    assert client.get("/").status_code == 302
+
+
+def test_a_wrong_password_says_what_to_do(client, operator):
+    answer = client.post("/login/", {"username": "otto", "password": "wrong"})
+    assert answer.status_code == 200
+    assert "Check both and try again" in text(answer)
+
+
+def test_a_refusal_and_a_missing_page_say_what_to_do(login, outsider):
+    client = login(outsider)
+    refused = client.get("/scans/")
+    assert refused.status_code == 403
+    assert "ask an operator" in text(refused)
+    missing = client.get("/no-such-page/")
+    assert missing.status_code == 404
+    assert "start again from the overview" in text(missing)
+
+
+def test_a_failure_shows_our_page(login, operator, monkeypatch):
+    from moderation.views import home
+
+    def broken():
+        raise RuntimeError("https://pictures.example/a.jpg")
+
+    monkeypatch.setattr(home, "running_scans", broken)
+    client = login(operator)
+    client.raise_request_exception = False
+    answer = client.get("/")
+    assert answer.status_code == 500
+    assert "Something broke on our side" in text(answer)
+    assert "pictures.example" not in text(answer)
