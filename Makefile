@@ -41,7 +41,7 @@ lint: setup-dev ## format, style, types, layers, templates, missing migrations
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/djlint templates --lint --quiet
-	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 bench: setup-dev sample ## the figures, each with its peer beside it
 	@$(BIN)/python -m benchmarks
