@@ -6,10 +6,10 @@ LAION's ``hash`` is a key of the row (MurmurHash3 of URL and text), never a hash
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from moderation import algorithms
-from moderation.datasets.readers.base import DatasetError
+from moderation.datasets.readers.base import Batch, DatasetError
 
 DIGESTS = ("md5", "sha1", "sha256")
 # Field to the names that serve it, the best first.
@@ -55,6 +55,46 @@ def match_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None
     return found
 
 
+def batch_of(
+    columns: Mapping[str, str],
+    column: Callable[[str], Sequence[object]],
+    *,
+    start: int,
+    count: int,
+    pictures: list[bytes | None] | None = None,
+    reencoded: bool = False,
+    statuses: list[str | None] | None = None,
+    row_keys: list[str | None] | None = None,
+) -> Batch:
+    """Return ``count`` rows as a batch; ``column`` gives the raw values of a column by its name."""
+
+    def raw(field: str) -> Sequence[object]:
+        return column(columns[field])
+
+    nothing: list[str | None] = [None] * count
+    bad = [False] * count
+    given: dict[str, list[bytes | None]] = {}
+    for algorithm in DIGESTS:
+        if algorithm in columns:
+            given[algorithm], wrong = digests(algorithm, raw(algorithm))
+            for position in wrong:
+                bad[position] = True
+    if row_keys is None:
+        row_keys = keys(raw("key")) if "key" in columns else nothing
+    return Batch(
+        start=start,
+        row_keys=row_keys,
+        urls=texts(raw("url")) if "url" in columns else nothing,
+        captions=texts(raw("caption")) if "caption" in columns else nothing,
+        given=given,
+        bad_given=bad,
+        pictures=pictures,
+        reencoded=reencoded,
+        statuses=statuses,
+        tie_break=numbers(raw("punsafe")) if "punsafe" in columns else None,
+    )
+
+
 def missing_url(names: Sequence[str]) -> str:
     """Return what to say of a file of links that has no column of links."""
     return f"no url column among {listed(names)}; name it with --map url=COLUMN"
@@ -68,17 +108,20 @@ def listed(names: Sequence[str]) -> str:
 
 def texts(values: Sequence[object]) -> list[str | None]:
     """Return the values that are text; None for what is empty, not text, or not Unicode."""
-    return [_text(value) for value in values]
+    return [
+        value if type(value) is str and value.isascii() and value else _text(value)
+        for value in values
+    ]
 
 
 def keys(values: Sequence[object]) -> list[str | None]:
     """Return row keys as text: whole numbers in decimal (LAION-400M keeps them as floats)."""
-    return [_key(value) for value in values]
+    return [None if value is None else _key(value) for value in values]
 
 
 def numbers(values: Sequence[object]) -> list[float | None]:
     """Return the values that are numbers, or text that reads as one; None for the others."""
-    return [_number(value) for value in values]
+    return [None if value is None else _number(value) for value in values]
 
 
 def digests(algorithm: str, values: Sequence[object]) -> tuple[list[bytes | None], list[int]]:

@@ -301,28 +301,15 @@ class TarReader(ShardReader):
         held: list[tuple[Sample, dict[str, object]]],
         pictures: list[bytes | None] | None,
     ) -> Batch:
-        def column(name: str) -> list[object]:
-            wanted = self.columns.get(name, "")
-            return [facts.get(wanted) for _, facts in held]
-
-        bad = [False] * len(held)
-        given: dict[str, list[bytes | None]] = {}
-        for algorithm in cols.DIGESTS:
-            if algorithm in self.columns:
-                given[algorithm], wrong = cols.digests(algorithm, column(algorithm))
-                for position in wrong:
-                    bad[position] = True
-        return Batch(
+        return cols.batch_of(
+            self.columns,
+            lambda name: [facts.get(name) for _, facts in held],
             start=start,
-            row_keys=[sample.key for sample, _ in held],
-            urls=cols.texts(column("url")),
-            captions=cols.texts(column("caption")),
-            given=given,
-            bad_given=bad,
+            count=len(held),
             pictures=pictures,
             reencoded=self.columns.get(cols.REENCODED) != "no",
             statuses=cols.texts([facts.get("status") for _, facts in held]),
-            tie_break=cols.numbers(column("punsafe")) if "punsafe" in self.columns else None,
+            row_keys=[sample.key for sample, _ in held],
         )
 
 

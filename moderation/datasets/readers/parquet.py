@@ -188,31 +188,17 @@ class ParquetReader(ShardReader):
     def _batch(
         self, start: int, part: pa.RecordBatch, count: int, pictures: list[bytes | None] | None
     ) -> Batch:
-        def column(field: str) -> list[object]:
-            name = self.columns.get(field)
-            return [None] * count if name is None else values(part.column(name))
-
-        bad = [False] * count
-        given: dict[str, list[bytes | None]] = {}
-        for algorithm in cols.DIGESTS:
-            if algorithm in self.columns:
-                given[algorithm], wrong = cols.digests(algorithm, column(algorithm))
-                for position in wrong:
-                    bad[position] = True
         statuses = None
-        if self.form in IMG2DATASET:
-            statuses = cols.texts(column("status"))
-        return Batch(
+        if self.form in IMG2DATASET and "status" in self.columns:
+            statuses = cols.texts(values(part.column(self.columns["status"])))
+        return cols.batch_of(
+            self.columns,
+            lambda name: values(part.column(name)),
             start=start,
-            row_keys=cols.keys(column("key")),
-            urls=cols.texts(column("url")),
-            captions=cols.texts(column("caption")),
-            given=given,
-            bad_given=bad,
+            count=count,
             pictures=pictures,
             reencoded=self.reencoded,
             statuses=statuses,
-            tie_break=cols.numbers(column("punsafe")) if "punsafe" in self.columns else None,
         )
 
 

@@ -153,27 +153,11 @@ class TextReader(ShardReader):
         raise NotImplementedError
 
     def _batch(self, start: int, held: list[dict[str, object]]) -> Batch:
-        def column(field: str) -> list[object]:
-            return [values.get(field) for values in held]
-
-        bad = [False] * len(held)
-        given: dict[str, list[bytes | None]] = {}
-        for algorithm in cols.DIGESTS:
-            if algorithm in self.columns:
-                given[algorithm], wrong = cols.digests(algorithm, column(algorithm))
-                for position in wrong:
-                    bad[position] = True
-        return Batch(
+        return cols.batch_of(
+            self.columns,
+            lambda column: [values.get(column) for values in held],
             start=start,
-            row_keys=cols.keys(column("key")),
-            urls=cols.texts(column("url")),
-            captions=cols.texts(column("caption")),
-            given=given,
-            bad_given=bad,
-            pictures=None,
-            reencoded=False,
-            statuses=None,
-            tie_break=cols.numbers(column("punsafe")) if "punsafe" in self.columns else None,
+            count=len(held),
         )
 
 
@@ -196,7 +180,7 @@ class CsvReader(TextReader):
                 raise self.refuse(
                     f"row {row} has {len(fields)} fields where the header has {len(header)}"
                 )
-            yield {field: fields[place] for field, place in places}
+            yield {column: fields[place] for column, place in places}
             row += 1
         if header is None:
             raise self.refuse("the file holds no header")
@@ -205,7 +189,7 @@ class CsvReader(TextReader):
         for column in self.columns.values():
             if header.count(column) != 1:
                 raise self.refuse(f"its columns are not those registered: {cols.listed(header)}")
-        return [(field, header.index(column)) for field, column in self.columns.items()]
+        return [(column, header.index(column)) for column in self.columns.values()]
 
 
 class JsonlReader(TextReader):
@@ -214,10 +198,9 @@ class JsonlReader(TextReader):
     form = LINKS_JSONL
 
     def _values(self) -> Iterator[dict[str, object]]:
-        wanted = list(self.columns.items())
         for _, value in jsonl_records(self.location):
             if value is not None:
-                yield {field: value.get(column) for field, column in wanted}
+                yield {column: value.get(column) for column in self.columns.values()}
 
 
 def _place(row: int) -> str:

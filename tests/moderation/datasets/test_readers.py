@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,36 @@ def test_shards_come_sorted_and_other_files_in_a_folder_are_passed_over(tmp_path
     (tmp_path / "_SUCCESS").write_text("")
     found = [Path(s.location).name for s in detect([str(tmp_path)]).shards]
     assert found == ["a.parquet", "b.parquet"]
+
+
+def test_memory_does_not_grow_with_a_row_group_of_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderation.datasets.readers.parquet.BATCH_BYTES", 2_000_000)
+    struct = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    cells = [{"bytes": os.urandom(200_000), "path": None} for _ in range(300)]
+    place = tmp_path / "x.parquet"
+    table = pa.table({"image": pa.array(cells, struct)})
+    pq.write_table(table, place, compression="none", write_batch_size=5)  # small pages
+    del cells, table
+    reader = open_shard("image_parquet", str(place), {"image": "image"})
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in reader.batches()]
+    assert len(held) >= 30
+    assert max(held) < 20_000_000
+
+
+@pytest.mark.parametrize("maker", [shards.img2dataset_webdataset, shards.webdataset_alone])
+def test_memory_does_not_grow_with_a_tar(
+    maker: Callable[..., Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderation.datasets.readers.img2dataset.BATCH_BYTES", 2_000_000)
+    monkeypatch.setattr(shards, "picture", lambda number: bytes([number]) * 1_000_000)
+    made = maker(tmp_path, 60)
+    reader = opened(made)
+    made.pictures = None
+    tracemalloc.start()
+    assert sum(len(batch) for batch in reader.batches()) == made.rows
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000

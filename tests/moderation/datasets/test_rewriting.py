@@ -22,6 +22,7 @@ from moderation.datasets import readers, rewriting
 from moderation.datasets.readers import DatasetError, detect, open_shard
 from moderation.datasets.rewriting import Rewritten, rewrite_shard
 from tests.moderation.datasets import shards
+from tests.moderation.datasets.s3 import bucket  # noqa: F401  # a fixture
 from tests.moderation.datasets.shards import Made
 
 COUNT = 20
@@ -388,3 +389,35 @@ def test_source_and_output_may_be_urls(tmp_path: Path) -> None:
     rewrite(made, tmp_path / "other", {0})
     assert tree(tmp_path / "out put") == tree(tmp_path / "other")
     assert files.exists(f"file://{tmp_path}/out%20put/links.csv")
+
+
+def test_shards_in_a_bucket_are_read_and_written_there(
+    made: Made,
+    bucket: str,  # noqa: F811
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    home = files.join(bucket, request.node.name)
+    for name in tree(made.root):
+        files.copy(str(made.root / name), files.join(home, "in", name))
+    detected = detect([files.join(home, "in")])
+    assert [(s.form, files.name_of(s.location)) for s in detected.shards] == [
+        (made.form, made.location.name)
+    ]
+    place = detected.shards[0].location
+    reader = open_shard(detected.form, place, detected.columns)
+    assert [url for batch in reader.batches(7) for url in batch.urls] == made.urls
+    local = open_shard(made.form, str(made.location), detected.columns)
+    assert (reader.rows(), reader.checksum(), reader.size()) == (
+        local.rows(),
+        local.checksum(),
+        local.size(),
+    )
+    out = files.join(home, "out")
+    rewrite_shard(made.form, place, detected.columns, out, set())
+    done = rewrite_shard(made.form, place, detected.columns, out, {0, 4})
+    assert done == rewrite(made, tmp_path / "out", {0, 4})
+    found = files.expand([out])
+    assert [files.sha256(each) for each in found] == [digest for _, digest in done.files]
+    with pytest.raises(DatasetError, match="over itself"):
+        rewrite_shard(made.form, place, detected.columns, files.join(home, "in"), {0})
