@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _build(options: argparse.Namespace) -> None:
     with_img2dataset = options.img2dataset
     if with_img2dataset is None:
-        with_img2dataset = reencoded.command() is not None
+        with_img2dataset = reencoded.interpreter() is not None
     wanted = Options(
         pictures=options.pictures,
         seed=options.seed,

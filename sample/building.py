@@ -196,7 +196,7 @@ def build(out: Path, options: Options, *, data: Path | None = None) -> bool:
         if present is None and any(out.iterdir()):
             raise SampleError(f"{out} is not empty and no sample: name another folder")
     if options.img2dataset:
-        reencoded.required_command()  # better now than after a minute
+        reencoded.required_interpreter()  # better now than after a minute
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:

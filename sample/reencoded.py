@@ -4,13 +4,13 @@ It runs from an environment of its own, for it pins old versions. All its reques
 sample's server as a proxy, so whatever the links say nothing leaves the machine.
 """
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,22 @@ from sample.server import PictureServer
 
 FORMS = ("files", "webdataset", "parquet")
 SHARDS = 2
-SECONDS = 180  # for one run
+SECONDS = 240  # for all forms
 SIDE = 256  # pixels of the stored pictures
 KEPT = ("MD5", "similarity", "punsafe", "hash")  # columns that come along; it reserves "md5"
+
+
+# img2dataset imports slowly and does so again in each process that it spawns; here all of them are
+# forked from one that has imported it.
+PROGRAM = """
+import json, multiprocessing, sys
+real = multiprocessing.get_context
+multiprocessing.set_forkserver_preload(["img2dataset"])
+multiprocessing.get_context = lambda method=None: real("forkserver")
+from img2dataset import download
+for options in json.loads(sys.argv[1]):
+    download(**options)
+"""
 
 
 @dataclass(frozen=True)
@@ -42,17 +55,21 @@ class Stored:
     data: bytes | None
 
 
-def command() -> Path | None:
-    """Return the img2dataset to run: IMG2DATASET, else that of .venv-sample; None without one."""
+def interpreter() -> Path | None:
+    """Return the Python beside img2dataset: that of IMG2DATASET, else of .venv-sample, or None."""
     named = os.environ.get("IMG2DATASET")
-    found = Path(named) if named else PROJECT / ".venv-sample" / "bin" / "img2dataset"
-    return found if os.access(found, os.X_OK) else None
+    program = Path(named) if named else PROJECT / ".venv-sample" / "bin" / "img2dataset"
+    python = program.parent / "python"
+    return python if os.access(program, os.X_OK) and os.access(python, os.X_OK) else None
 
 
-def required_command() -> Path:
-    """Return the img2dataset to run, or raise SampleError."""
-    if (found := command()) is None:
-        raise SampleError("no img2dataset: run `make setup-sample`, or set IMG2DATASET to one")
+def required_interpreter() -> Path:
+    """Return the Python that has img2dataset, or raise SampleError."""
+    if (found := interpreter()) is None:
+        raise SampleError(
+            "no img2dataset: run `make setup-sample`, or set IMG2DATASET to the command of that "
+            "name in a virtual environment"
+        )
     return found
 
 
@@ -63,19 +80,14 @@ def write(
 
     Raises SampleError when img2dataset is missing, fails, or takes longer than SECONDS.
     """
-    program = required_command()
+    python = required_interpreter()
     out.mkdir(parents=True)
     source = out / "links.parquet"
     _write_source(links, source, base_url)
     by_url = {link.url(base_url): link for link in links}
     try:
-        with ThreadPoolExecutor(len(FORMS)) as pool:  # each waits more than it works
-            runs = [
-                pool.submit(_run, program, form, source, out / form, proxy=server.base_url)
-                for form in FORMS
-            ]
-            for run in runs:
-                run.result()
+        runs = [_options(form, source, out / form, rows=len(links)) for form in FORMS]
+        _run(python, runs, proxy=server.base_url)
         return {form: list(_stored(form, out / form, by_url)) for form in FORMS}
     finally:
         source.unlink()
@@ -100,50 +112,50 @@ def _write_source(links: Sequence[Link], path: Path, base_url: str) -> None:
     pq.write_table(table, path)
 
 
-def _run(program: Path, form: str, source: Path, out: Path, *, proxy: str) -> None:
-    rows = pq.read_metadata(source).num_rows
-    options = {
+def _options(form: str, source: Path, out: Path, *, rows: int) -> dict[str, object]:
+    return {
         "url_list": str(source),
         "input_format": "parquet",
         "url_col": "url",
         "caption_col": "caption",
-        "save_additional_columns": "[" + ",".join(f'"{name}"' for name in KEPT) + "]",
+        "save_additional_columns": KEPT,
         "output_format": form,
         "output_folder": str(out),
-        "image_size": str(SIDE),
+        "image_size": SIDE,
         "resize_mode": "border",
-        "encode_quality": "95",
+        "encode_quality": 95,
         "compute_hash": "sha256",
-        "number_sample_per_shard": str(-(-rows // SHARDS)),
-        "processes_count": "1",
-        "thread_count": "1",  # rows keep the order of the links
-        "retries": "0",
-        "timeout": "5",
-        "enable_wandb": "False",
-        "disallowed_header_directives": "[]",
+        "number_sample_per_shard": -(-rows // SHARDS),
+        "processes_count": 1,
+        "thread_count": 1,  # rows keep the order of the links
+        "retries": 0,
+        "timeout": 5,
+        "enable_wandb": False,
+        "disallowed_header_directives": [],
     }
-    quiet = {
+
+
+def _run(python: Path, runs: list[dict[str, object]], *, proxy: str) -> None:
+    ours = {
         "http_proxy": proxy,
         "https_proxy": proxy,
         "no_proxy": "",
         "NO_ALBUMENTATIONS_UPDATE": "1",
-        "PYTHONWARNINGS": "ignore",
     }
-    inherited = {
-        k: v for k, v in os.environ.items() if k.lower() not in quiet and k != "PYTHONPATH"
-    }
-    with _killed_after(
-        [str(program), *(f"--{name}={value}" for name, value in options.items())],
-        {**inherited, **quiet},
-    ) as process:
+    dropped = {*ours, "all_proxy", "pythonpath", "pythonhome"}
+    inherited = {name: text for name, text in os.environ.items() if name.lower() not in dropped}
+    command = [str(python), "-I", "-c", PROGRAM, json.dumps(runs)]
+    with _killed_after(command, {**inherited, **ours}) as process:
         try:
             said, _ = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise SampleError(f"img2dataset took longer than {SECONDS} s for {form}") from error
-    if process.returncode != 0 or not list(out.glob("*.parquet")):
+            raise SampleError(f"img2dataset took longer than {SECONDS} s") from error
+    missing = [r for r in runs if not list(Path(str(r["output_folder"])).glob("*.parquet"))]
+    if process.returncode != 0 or missing:
         lines = [line for line in said.splitlines() if line.strip()] or ["it said nothing"]
-        raise SampleError(f"img2dataset failed for {form}: {lines[-1]}")
-    shutil.rmtree(out / "_tmp", ignore_errors=True)
+        raise SampleError(f"img2dataset failed: {lines[-1]}")
+    for run in runs:
+        shutil.rmtree(Path(str(run["output_folder"])) / "_tmp", ignore_errors=True)
 
 
 @contextmanager
