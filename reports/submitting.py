@@ -153,7 +153,7 @@ def record_outcome(
             "already. Look at the report again."
         )
     _not_to_come(outcome_at)
-    if outcome_at < submission.submitted_at:
+    if outcome_at < submission.submitted_at.replace(second=0, microsecond=0):
         raise ReportRefused("The time of the answer is before the filing: check it.")
     was, submission.outcome, submission.outcome_at = submission.outcome, outcome, outcome_at
     submission.save(update_fields=["outcome", "outcome_at"])

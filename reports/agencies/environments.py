@@ -46,3 +46,17 @@ def _kinds(case: Case) -> set[bool]:
     lists = HashList.objects.filter(known_hashes__matches__flag__case=case)
     kinds = set(datasets.order_by().values_list("synthetic", flat=True).distinct())
     return kinds | set(lists.order_by().values_list("synthetic", flat=True).distinct())
+
+
+def blockers(report: Report) -> list[str]:
+    """Return what now forbids sending this report, for its page; empty when nothing does."""
+    found = []
+    try:
+        check_environment(report)
+    except ReportRefused as refused:
+        found.append(str(refused))
+    try:
+        check_data(report.case, report.environment)
+    except ReportRefused as refused:
+        found.append(str(refused))
+    return found
