@@ -120,13 +120,13 @@ class ScaledJpeg:
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Return the picture in ``data``, fully decoded, or raise PictureError."""
     name = format_of(data)
-    if name == "jpeg":
-        _check_scans(data, max_pixels)
     if name == "webp":
         _check_size(containers.webp_canvas(data) or (0, 0), max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as opened:
             _check_size(opened.size, max_pixels)
+            if name == "jpeg":
+                _check_scans(data, opened.width * opened.height)
             opened.load()
             turn = containers.jpeg_orientation(data) if name == "jpeg" else _orientation(opened)
             image = _turned(_flattened(opened), turn)
@@ -153,7 +153,7 @@ def decode_scaled(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ScaledJpeg | 
     except ValueError:
         return None
     _check_size((width, height), max_pixels)
-    _check_scans(data, max_pixels, width * height)
+    _check_scans(data, width * height)
     if colours.upper() not in ("GRAY", "YCBCR", "RGB"):
         return None
     try:
@@ -184,16 +184,14 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise PictureError("too_many_pixels")
 
 
-def _check_scans(data: bytes, max_pixels: int, pixels: int | None = None) -> None:
+def _check_scans(data: bytes, pixels: int) -> None:
     """Refuse a JPEG whose scans would keep the decoder busy for minutes.
 
     Inside entropy-coded data 0xFF is never followed by 0xDA, so counting counts scans (and those
     of embedded thumbnails, which are few).
     """
     scans = data.count(b"\xff\xda")
-    if scans > _MAX_SCANS:
-        raise PictureError("undecodable")
-    if scans > 20 and scans * (max_pixels if pixels is None else pixels) > _MAX_SCAN_PIXELS:
+    if scans > _MAX_SCANS or scans * pixels > _MAX_SCAN_PIXELS:
         raise PictureError("undecodable")
 
 

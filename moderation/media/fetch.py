@@ -93,7 +93,11 @@ class FetchFailed(Exception):
 
 
 class Fetcher:
-    """Downloads links; one for a process, used by many threads at once, closed at the end."""
+    """Downloads links; one for a process, used by many threads at once, closed at the end.
+
+    The deadline covers connecting, TLS, headers and body. The look-up of a name cannot be broken
+    off: it ends by the resolver's own timeout, and the fetch with it.
+    """
 
     def __init__(self, *, user_agent: str = USER_AGENT) -> None:
         self._headers = {

@@ -262,6 +262,18 @@ def test_scans_without_end_are_refused():
         decode_scaled(data[:-2] + scan * 1100 + data[-2:])
 
 
+def test_what_decoding_costs_counts_scans_and_pixels():
+    data = encoded(scene(64, 64), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert decode(data[:-2] + scan * 40 + data[-2:]).width == 64
+    large = bytearray(data[:-2] + scan * 40 + data[-2:])
+    at = large.index(b"\xff\xc2") + 5
+    large[at : at + 4] = struct.pack(">HH", 9_900, 9_900)
+    assert reason_of(bytes(large)) == "undecodable"
+    with pytest.raises(PictureError):
+        decode_scaled(bytes(large))
+
+
 def test_no_warning_and_no_log_line_comes_out(caplog):
     caplog.set_level(logging.DEBUG)
     drawn = scene(64, 64)
