@@ -51,8 +51,10 @@ class Shape:
         return sum(len(entry.hashes) for entry in content.entries)
 
 
-def made_up(shape: Shape, count: int, random: np.random.Generator) -> list[Entry]:
-    """Return entries of random hashes, which belong to no picture."""
+def made_up(
+    shape: Shape, count: int, random: np.random.Generator, *, first: int = 1
+) -> list[Entry]:
+    """Return entries of random hashes, which belong to no picture; references from ``first`` on."""
     categories = CATEGORIES.get(shape.format, ("",))
     return [
         Entry(
@@ -60,7 +62,7 @@ def made_up(shape: Shape, count: int, random: np.random.Generator) -> list[Entry
             hashes={name: random.bytes(WIDTHS[name]) for name in shape.hashes},
             category=categories[number % len(categories)],
         )
-        for number in range(1, count + 1)
+        for number in range(first, first + count)
     ]
 
 

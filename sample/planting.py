@@ -63,7 +63,7 @@ def contents(plants: list[Plant], *, seed: int) -> list[tuple[Shape, str, Conten
     for number, shape in enumerate(lists.SHAPES):
         random = np.random.default_rng([seed, 3, number])
         bulk = lists.made_up(shape, BULK, random)
-        gone = lists.made_up(shape, 1, random)  # marked as deleted from the start
+        gone = lists.made_up(shape, 1, random, first=BULK + 1)  # marked as deleted from the start
         mine = [plant for plant in plants if plant.shape is shape]
         order = random.permutation(BULK + len(mine))
         for version in ("1", "2") if shape in SECOND else ("1",):
