@@ -2,7 +2,7 @@
 
 from django.db.models import Exists, OuterRef
 
-from moderation.models import Case, HashListVersion, KnownHash
+from moderation.models import Case, HashListVersion, KnownHash, Match
 from moderation.models.case import CaseQuerySet
 from moderation.models.hash_list import KnownHashQuerySet
 
@@ -10,17 +10,11 @@ REPORTED = ("sent", "acknowledged")  # states of a report that has left the hous
 
 
 def withdrawn_hashes(version: HashListVersion) -> KnownHashQuerySet:
-    """Return the known hashes that ``version`` closed and that stand no longer in its list.
+    """Return the known hashes that ``version`` closed and whose values stand no longer.
 
     A value with a new category is closed and added anew: it is not withdrawn.
     """
-    again = KnownHash.objects.filter(
-        hash_list=OuterRef("hash_list"),
-        algorithm=OuterRef("algorithm"),
-        value=OuterRef("value"),
-        added_in__number__gte=version.number,
-    )
-    return KnownHash.objects.filter(removed_in=version).exclude(Exists(again))
+    return KnownHash.objects.filter(removed_in=version).exclude(Exists(_standing("")))
 
 
 def affected_cases(version: HashListVersion) -> CaseQuerySet:
@@ -28,8 +22,20 @@ def affected_cases(version: HashListVersion) -> CaseQuerySet:
 
     Those are what a withdrawal reopens for a second look.
     """
-    return (
-        Case.objects.filter(flags__matches__known_hash__in=withdrawn_hashes(version))
-        .exclude(reports__state__in=REPORTED)
-        .distinct()
+    # From the matches, of which there are few, to the known hashes, of which there are millions.
+    matches = Match.objects.filter(known_hash__removed_in=version).exclude(
+        Exists(_standing("known_hash__"))
+    )
+    return Case.objects.filter(pk__in=matches.values("flag__case")).exclude(
+        reports__state__in=REPORTED
+    )
+
+
+def _standing(prefix: str) -> KnownHashQuerySet:
+    """The same value standing in the same list; one probe of the index that keeps values unique."""
+    return KnownHash.objects.filter(
+        hash_list=OuterRef(f"{prefix}hash_list"),
+        algorithm=OuterRef(f"{prefix}algorithm"),
+        value=OuterRef(f"{prefix}value"),
+        removed_in__isnull=True,
     )
