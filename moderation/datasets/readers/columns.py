@@ -30,6 +30,9 @@ FIELDS = tuple(ALIASES)
 # Not a column: says whether stored pictures are re-encoded ("yes", what img2dataset does unless
 # told otherwise) or the very bytes that were downloaded ("no").
 REENCODED = "reencoded"
+STATUS = (
+    "status"  # img2dataset's own; among the columns of a shard, so it may come back in a mapping
+)
 
 
 def match_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -41,7 +44,7 @@ def match_columns(names: Sequence[str], mapping: Mapping[str, str] | None = None
             if column.lower() not in ("yes", "no"):
                 raise DatasetError("--map reencoded= takes yes or no")
             found[field] = column.lower()
-        elif field not in ALIASES:
+        elif field not in ALIASES and field != STATUS:
             raise DatasetError(f"--map {_plain(field)}=: no such field; use {', '.join(FIELDS)}")
         elif column:
             found[field] = _one(names, column, field, exact_first=True)

@@ -40,6 +40,12 @@ def test_a_folder_is_known_for_its_form(made: Made) -> None:
     assert detected.shards == [readers.ShardSource(str(made.location), made.form)]
 
 
+def test_columns_once_found_may_be_given_back_as_a_mapping(made: Made) -> None:
+    for mapping in ({}, {"reencoded": "no"}):
+        detected = detect([str(made.root)], mapping)
+        assert detect([str(made.root)], detected.columns) == detected
+
+
 def test_rows_come_back_in_order_and_whole(made: Made) -> None:
     reader = opened(made)
     assert reader.rows() == made.rows
