@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from .views import ScreenView
 
 # Swagger UI writes style attributes; no other page may, and scripts stay our own.
-docs = csp_update({"style-src": ["'unsafe-inline'"]})(  # type: ignore[arg-type]
+docs = csp_update({"style-src": ["'unsafe-inline'"]})(
     login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema"))
 )
 

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from moderation import files
 from moderation.datasets.readers import detect, open_shard
 from moderation.datasets.rewriting import rewrite_shard
 
@@ -129,13 +130,18 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
         )
     rows_in = rows_out = removed = 0
     checksums: dict[str, str] = {}
-    for source, shard in found:
+    folders = _folders([source.location for source, _ in found])
+    for (source, shard), folder in zip(found, folders, strict=True):
         done = rewrite_shard(
-            source.form, source.location, dict(shard["columns"]), out, rows[shard["number"]]
+            source.form,
+            source.location,
+            dict(shard["columns"]),
+            files.join(out, folder) if folder else out,
+            rows[shard["number"]],
         )
         rows_in, rows_out = rows_in + done.rows_in, rows_out + done.rows_out
         removed += done.removed
-        checksums |= dict(done.files)
+        checksums |= {f"{folder}/{name}" if folder else name: sha for name, sha in done.files}
     return Applied(rows_in, rows_out, removed, checksums)
 
 
@@ -151,6 +157,16 @@ def still_present(manifest: ManifestFile, paths: Sequence[str]) -> int:
         checksum = open_shard(source.form, source.location, mapping).checksum()
         present += rows[by_checksum[checksum]] if checksum in by_checksum else 0
     return present
+
+
+def _folders(locations: Sequence[str]) -> list[str]:
+    """For each location its folder below the one they share, empty for that one itself: files of
+    one name in different folders must not overwrite each other."""
+    parts = [location.rstrip("/").split("/")[:-1] for location in locations]
+    shared = 0
+    while len({tuple(each[: shared + 1]) for each in parts}) == 1 and shared < len(parts[0]):
+        shared += 1
+    return ["/".join(each[shared:]) for each in parts]
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         try:
             return super().execute(*args, **options)
         except CommandError as error:
-            if self._called_from_command_line:
+            if getattr(self, "_called_from_command_line", False):
                 self.stderr.write(str(error))
                 sys.exit(error.returncode)
             raise

@@ -113,6 +113,7 @@ class Case(models.Model):
 
         An UPDATE that names the state and edit number it expects: of two callers one wins.
         """
+        target: str | None
         if event == "undo" and self.state == self.State.ANSWERED and to in self.IN_WORK:
             target = to
         else:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from moderation.media import preview, provenance
 from moderation.media.decode import PictureError
+from moderation.media.digests import digests
 from moderation.media.fetch import Fetcher, FetchFailed, FetchLimits
 from moderation.media.hashing import hash_picture
 from moderation.models import Preview
@@ -27,23 +28,24 @@ class Kept:
 
 
 def fetcher() -> Fetcher:
-    """A fetcher under the limits in settings; loopback only where FETCH_ALLOW_ADDRESSES says."""
-    return Fetcher(
-        FetchLimits(
-            connect_seconds=settings.FETCH_CONNECT_SECONDS,
-            total_seconds=settings.FETCH_TOTAL_SECONDS,
-            max_bytes=settings.FETCH_MAX_BYTES,
-            max_redirects=settings.FETCH_MAX_REDIRECTS,
-            allow_addresses=tuple(settings.FETCH_ALLOW_ADDRESSES),
-        ),
-        user_agent=settings.FETCH_USER_AGENT,
+    return Fetcher(user_agent=settings.FETCH_USER_AGENT)
+
+
+def limits() -> FetchLimits:
+    """The limits in settings; loopback only where FETCH_ALLOW_ADDRESSES says."""
+    return FetchLimits(
+        connect_seconds=settings.FETCH_CONNECT_SECONDS,
+        total_seconds=settings.FETCH_TOTAL_SECONDS,
+        max_bytes=settings.FETCH_MAX_BYTES,
+        max_redirects=settings.FETCH_MAX_REDIRECTS,
+        allow_addresses=tuple(settings.FETCH_ALLOW_ADDRESSES),
     )
 
 
 def examine_link(facts: RowFacts, url: str, source: Fetcher, matcher: Matcher) -> Kept:
     """Fetch one link, hash what came, drop it. A failure becomes the row's outcome."""
     try:
-        fetched = source.fetch(url)
+        fetched = source.fetch(url, limits())
     except FetchFailed as failure:
         # Hashes from before, the dataset's or our own, stand whatever the link says today.
         facts.ended(failure.reason, http_status=failure.http_status)
@@ -91,6 +93,10 @@ def _examine(
         hashes = hash_picture(data, exact=True)
     except PictureError as error:
         facts.ended(error.reason, http_status=http_status)
+        if not reencoded:
+            # What does not decode may still be a known file to the byte.
+            facts.of_bytes(digests(data), size=len(data))
+            facts.fetched_at = fetched_at
         return Kept()
     facts.hashed(hashes, reencoded=reencoded)
     facts.fetched_at = fetched_at

@@ -1,6 +1,7 @@
 """What is known of the entries of one batch: the rows of a ledger, and what a flag keeps of one."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -51,11 +52,18 @@ class RowFacts:
     def hashed(self, hashes: PictureHashes, *, reencoded: bool = False) -> None:
         """Take over the hashes of its picture; a re-encoded picture has no digests of its own."""
         if not reencoded:
-            self.md5, self.sha1, self.sha256 = hashes.md5, hashes.sha1, hashes.sha256
-            self.size = hashes.size
+            self.of_bytes(
+                {"md5": hashes.md5, "sha1": hashes.sha1, "sha256": hashes.sha256},
+                size=hashes.size,
+            )
         self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
         self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
         self.width, self.height, self.format = hashes.width, hashes.height, hashes.format
+
+    def of_bytes(self, digests: Mapping[str, bytes], *, size: int) -> None:
+        """Take over the digests of the file itself; ``size`` in bytes."""
+        self.md5, self.sha1, self.sha256 = (digests[name] for name in ("md5", "sha1", "sha256"))
+        self.size = size
 
 
 @dataclass

@@ -79,8 +79,9 @@ class Part:
     def count(self, tally: Tally) -> None:
         tally.rows += self.batch.num_rows
         for name, counter in (("outcome", tally.outcomes), ("reason", tally.reasons)):
-            for each in pc.value_counts(self.batch.column(name)).to_pylist():
-                counter[each["values"]] += each["counts"]
+            values, counts = pc.value_counts(self.batch.column(name).cast(pa.string())).flatten()
+            for value, count in zip(values.to_pylist(), counts.to_pylist(), strict=True):
+                counter[str(value)] += int(count or 0)
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -109,8 +110,8 @@ class Part:
         present = self.batch.filter(pc.is_valid(self.batch.column("pdq")))
         values, rows = ledger.column_as_array(present, "pdq")
         turns, _ = ledger.column_as_array(present, "pdq_turns")
-        quality = pc.fill_null(present.column("pdq_quality"), 0).to_numpy(zero_copy_only=False)
-        low = quality < LOW_QUALITY
+        quality = [value or 0 for value in present.column("pdq_quality").to_pylist()]
+        low = np.asarray(quality, dtype=np.int64) < LOW_QUALITY
         columns = [Column("pdq", ORIENTATIONS[0], origin, values, rows, low)]
         for turn, variant in enumerate(ORIENTATIONS[1:]):
             cut = np.ascontiguousarray(turns[:, turn * PDQ_WIDTH : (turn + 1) * PDQ_WIDTH])
@@ -143,7 +144,7 @@ class Aligned:
             while self._part is None or not self._part.holds(facts.row):
                 self._part = next(self._parts)
             old = self._part.facts(facts.row)
-            if old.pdq is None:
+            if old.pdq is None and old.sha256 is None:
                 continue
             for name in NAMES:
                 setattr(facts, name, getattr(old, name))

@@ -18,6 +18,7 @@ from moderation.datasets.readers import (
     open_shard,
 )
 from moderation.evidence.sealing import url_key
+from moderation.media.fetch import Fetcher
 from moderation.models import Coverage, Scan, Shard, ShardScan
 from moderation.models.legal_basis import LegalBasis
 
@@ -245,13 +246,13 @@ def _examine(
     facts: list[RowFacts],
     at: int,
     matcher: Matcher,
-    source: "examining.Fetcher | None",
+    source: Fetcher | None,
 ) -> examining.Kept:
     """Hash the row's own picture, or fetch it where fetching is on and it was not hashed before."""
     here, url = facts[at], batch.urls[at]
     if batch.pictures is not None and (data := batch.pictures[at]):
         return examining.examine_embedded(here, data, matcher, reencoded=batch.reencoded)
-    if source is not None and url and here.pdq is None:
+    if source is not None and url and here.sha256 is None:
         return examining.examine_link(here, url, source, matcher)
     return examining.Kept()
 
