@@ -1,0 +1,219 @@
+"""The case page under real hands: keys, stage, undo, clock, and the page without scripts."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from moderation.evidence import store
+from moderation.media.preview import preview
+from moderation.models import Case, Entry, Preview, Reveal, Review, SealedObject
+from moderation.review import queue
+from moderation.review.exposure import SHOWN_SIDE
+from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.moderation.review.making import answer, make_case, settled
+from tests.moderation.views.test_previews import picture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DEAF = 800  # milliseconds, a little more than the page's own
+
+
+@pytest.fixture(autouse=True)
+def _here(settings, tmp_path, monkeypatch):
+    settings.EVIDENCE_URL = (tmp_path / "evidence").as_uri()
+    monkeypatch.setattr("moderation.tasks.settle_answer.apply_async", lambda *_, **__: None)
+
+
+def with_previews(case: Case) -> Case:
+    for level, side in ((1, 24), (2, 64)):
+        sealed = store.seal(preview(picture(), side=side), SealedObject.Kind.PREVIEW)
+        Preview.objects.create(entry=Entry.objects.get(flag__case=case), level=level, sealed=sealed)
+    return case
+
+
+def at(case: Case) -> str:
+    return f"/cases/{case.pk}/"
+
+
+def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):  # noqa: F811
+    first, second = make_case(near=True, priority=9), make_case(near=True)
+    queue.claim(first, by=reviewer)
+    page = opened(reviewer, at(first))
+    page.wait_for_timeout(DEAF)
+    page.keyboard.press("3")
+    expect(page.locator("[data-digit='3']")).to_be_checked()
+    assert not Review.objects.exclude(answer="").exists()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(f"**{at(second)}")
+    assert first.reviews.get().answer == "KEEP_FALSE_MATCH"
+    expect(page.locator("[data-undo]")).to_contain_text("Case")
+
+
+def test_a_new_page_is_deaf_at_first(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.evaluate("performance.now = () => 600")
+    page.keyboard.press("1")
+    expect(page.locator("[data-digit='1']")).not_to_be_checked()
+
+
+def test_keys_are_ignored_while_typing_and_in_the_sheet(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_timeout(DEAF)
+    page.keyboard.press("r")
+    page.keyboard.type("1 v z ?")
+    expect(page.locator("[data-answer] textarea")).to_have_value("1 v z ?")
+    expect(page.locator("[data-digit='1']")).not_to_be_checked()
+    page.locator("h1").click()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    expect(page.locator("[data-sheet]")).to_be_visible()
+    page.keyboard.press("2")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-sheet]")).not_to_be_visible()
+    expect(page.locator("[data-digit='2']")).not_to_be_checked()
+
+
+def test_a_key_held_down_does_nothing(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_timeout(DEAF)
+    page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown',"
+        " {key: '1', repeat: true, bubbles: true}))"
+    )
+    expect(page.locator("[data-digit='1']")).not_to_be_checked()
+
+
+def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_timeout(DEAF)
+    page.keyboard.press("4")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("[data-undo]")).to_be_visible()
+    expect(page.locator(".decision")).to_contain_text("just answered")
+    page.wait_for_timeout(DEAF)
+    page.keyboard.press("z")
+    expect(page.locator(".messages")).to_contain_text("Undone")
+    expect(page.locator("[data-digit='4']")).to_be_checked()
+    assert Case.objects.get().state == "open"
+
+
+def test_v_raises_one_level_at_a_time_and_shift_v_lowers(opened, reviewer):  # noqa: F811
+    case = with_previews(make_case(near=True))
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_timeout(DEAF)
+    expect(page.locator("[data-stage] img")).to_have_count(0)
+    page.mouse.move(400, 400)
+    for level in ("1", "2"):
+        page.keyboard.press("v")
+        expect(page.locator("[data-stage]")).to_have_attribute("data-level", level)
+        expect(page.locator("[data-shown]")).to_have_js_property("naturalWidth", SHOWN_SIDE)
+    page.keyboard.press("v")
+    page.keyboard.press("Shift+V")
+    expect(page.locator("[data-stage] img")).to_have_count(0)
+    expect(page.locator("[data-outline]")).to_be_visible()
+    assert list(Reveal.objects.values_list("level", flat=True)) == [1, 2]
+    assert not Reveal.objects.filter(opened_at=None).exists()
+
+
+def test_a_refused_look_says_why_on_the_stage(opened, expected_errors, reviewer, settings):  # noqa: F811
+    expected_errors.append("409")
+    case = with_previews(make_case(near=True))
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    settings.REVEALS_PER_DAY = 0
+    page.locator("[data-raise='1'] button").click()
+    expect(page.locator(".stage-refused")).to_contain_text("limit")
+    expect(page.locator("[data-stage] img")).to_have_count(0)
+
+
+def test_the_clock_renews_and_says_when_it_is_over(opened, expected_errors, reviewer):  # noqa: F811
+    expected_errors.append("409")
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    expect(page.locator("[data-lease-left]")).to_contain_text("min")
+    before = Case.objects.get().lease_expires_at
+    page.wait_for_timeout(1100)
+    with page.expect_response("**/renew/") as renewed:
+        page.locator("[data-lease] button").click()
+    assert renewed.value.status == 200
+    assert Case.objects.get().lease_expires_at > before
+    Case.objects.update(lease_token="taken elsewhere")
+    page.locator("[data-lease] button").click()
+    expect(page.locator("[data-lease-over]")).to_be_visible()
+
+
+def test_start_next_by_enter(opened, reviewer):  # noqa: F811
+    case = make_case()
+    page = opened(reviewer, "/queue/")
+    page.wait_for_timeout(DEAF)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{at(case)}")
+
+
+def test_everything_works_without_scripts(opened, reviewer):  # noqa: F811
+    case = with_previews(make_case(near=True))
+    page = opened(reviewer, "/queue/", java_script_enabled=False)
+    page.get_by_role("button", name="Start next").click()
+    page.locator("[data-raise='1'] button").click()
+    expect(page.locator("[data-stage] img")).to_have_count(1)
+    page.get_by_role("button", name="Show the caption").click()
+    expect(page.locator(".sealed-text")).to_contain_text("a boat at rest")
+    page.locator("[data-digit='2']").check()
+    page.get_by_role("button", name="Confirm and stay").click()
+    expect(page.locator("[data-undo]")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Release").click()
+    assert list(case.reviews.values_list("ended", flat=True)) == ["undone", "released"]
+
+
+def test_the_second_page_has_nothing_of_the_first(opened, reviewer, second_reviewer):  # noqa: F811
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="eel-grass at noon")
+    answer(make_case(), reviewer, "ESCALATE")
+    queue.claim(case, by=second_reviewer)
+    page = opened(second_reviewer, at(case))
+    source = page.content()
+    for hidden in ("eel-grass", "rhea", reviewer.person.pseudonym, "answer_given"):
+        assert hidden not in source
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_overflows_or_breaks_an_accessibility_rule(
+    opened,  # noqa: F811
+    reviewer,
+    second_reviewer,
+    lead,
+    scheme,
+):
+    held = with_previews(make_case(near=True, entries=1, triage="critical"))
+    known = make_case(due_at=held.opened_at)
+    disputed = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="x" * 300)
+    disputed = settled(disputed, second_reviewer, "KEEP_FALSE_MATCH")
+    answer(known, reviewer, "ESCALATE")
+    queue.claim(held, by=reviewer)
+    queue.claim(disputed, by=lead)
+    found = []
+    for user, address in (
+        (reviewer, "/queue/?match=near"),
+        (reviewer, at(held)),
+        (second_reviewer, at(held)),
+        (lead, at(disputed)),
+    ):
+        page = opened(user, address, color_scheme=scheme)
+        for size in (NARROW, {"width": 720, "height": 450}, WIDE):  # the second: 200 % zoom
+            page.set_viewport_size(size)
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > size["width"]:
+                found.append(f"{address} is {width} px wide at {size['width']}")
+        for violation in Axe().run(page).response["violations"]:
+            nodes = [node["html"][:120] for node in violation["nodes"][:3]]
+            found.append(f"{address}: {violation['id']} {nodes}")
+    assert found == []
