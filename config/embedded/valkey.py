@@ -16,7 +16,7 @@ SECONDS_TO_STOP = 30.0
 
 
 def answers(where: Places) -> bool:
-    """Return whether a server listens on the socket, loading its data included."""
+    """Return whether a server listens on the socket, if only to say that it is loading its data."""
     return _say(where, "PING") != b""
 
 
@@ -71,13 +71,18 @@ def stop(where: Places) -> None:
 
 
 def _say(where: Places, word: str) -> bytes:
-    """Return the first bytes of the answer to one command, none where nobody listens."""
+    """Return the first bytes of the answer to one command, none where nobody listens.
+
+    A server too busy to answer in time is there all the same.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
         caller.settimeout(5)
         try:
             caller.connect(str(where.valkey_socket))
             caller.sendall(f"*1\r\n${len(word)}\r\n{word}\r\n".encode())
             return caller.recv(64)
+        except TimeoutError:
+            return b"-BUSY"
         except OSError:
             return b""
 
