@@ -1,5 +1,6 @@
 """Files to a revision and its shards. They stay where they are; running twice changes nothing."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,9 @@ def register(
     """
     if not dataset or "@" in dataset or not revision or "@" in revision:
         raise DatasetError("A dataset's name and a revision's label are not empty and hold no @.")
-    detected = detect(list(paths), dict(mapping or {}))
+    # A worker reads the files later, from another working folder.
+    places = [path if "://" in path else os.path.abspath(path) for path in paths]
+    detected = detect(places, dict(mapping or {}))
     measured, notes = [], []
     for source in detected.shards:
         reader = open_shard(source.form, source.location, detected.columns)
