@@ -177,7 +177,10 @@ class PeopleAdmin(ByCapability, UserAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Write the roles and the event that says so in one transaction."""
         person = form.instance
-        before = {"roles": role_of(person), "active": form.initial.get("is_active")}
+        before = {
+            "roles": role_of(person),
+            "active": form.initial.get("is_active", person.is_active),
+        }
         with transaction.atomic():
             super().save_related(request, form, formsets, change)
             after = {"roles": role_of(person), "active": person.is_active}

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from moderation import permissions
@@ -92,20 +92,13 @@ def rail(request: HttpRequest) -> list[dict[str, Any]]:
     user = getattr(request, "user", None)
     if user is None:
         return []
-    items = []
-    for item in RAIL:
-        if not any(user.has_perm(name) for name in item.needs):
-            continue
-        try:
-            address = reverse(item.route)
-        except NoReverseMatch:
-            continue
-        items.append(
-            {
-                "label": item.label,
-                "icon": item.icon,
-                "address": address,
-                "current": request.path.startswith(address),
-            }
-        )
-    return items
+    return [
+        {
+            "label": item.label,
+            "icon": item.icon,
+            "address": reverse(item.route),
+            "current": request.path.startswith(reverse(item.route)),
+        }
+        for item in RAIL
+        if any(user.has_perm(name) for name in item.needs)
+    ]

@@ -1,0 +1,261 @@
+"""Hash lists: cards, one list, the switch, loading in two steps: look first, then exactly that."""
+
+import secrets
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from moderation.hash_lists import uploads
+from moderation.models import CustodyEvent, HashList, HashListVersion, KnownHash
+
+from . import rows
+
+pytestmark = pytest.mark.django_db
+LOAD = "/load-hash-list/"
+CONFIRM = "/load-hash-list/confirm/"
+
+
+def text(answer):
+    return " ".join(answer.content.decode().split())
+
+
+def notes(answer):
+    return [(note.level_tag, str(note)) for note in answer.context["messages"]]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Uploads of this test alone."""
+    monkeypatch.setattr(uploads.env, "data", lambda: tmp_path)
+    return tmp_path / "uploads"
+
+
+def md5s(count):
+    return [secrets.token_bytes(16) for _ in range(count)]
+
+
+def plain(values):
+    return SimpleUploadedFile("list.txt", "\n".join(value.hex() for value in values).encode())
+
+
+def sent(file, **changes):
+    values = {
+        "file": file,
+        "slug": "harbour",
+        "label": "2026-11",
+        "format": "plain",
+        "algorithm": "md5",
+        "trust": "trusted",
+        "owner": "Example Hotline",
+        "harm_class": "csam",
+        "synthetic": "on",
+    }
+    return values | changes
+
+
+def token(answer):
+    return answer.context["token"]
+
+
+# --- looking -------------------------------------------------------------------------------------
+def test_no_list_yet(login, list_manager, reviewer):
+    assert 'href="/load-hash-list/"' in text(login(list_manager).get("/hash-lists/"))
+    assert "A list manager loads the first one" in text(login(reviewer).get("/hash-lists/"))
+
+
+def test_cards(login, reviewer):
+    yesterday = timezone.now() - timedelta(days=1)
+    rows.hash_list("quay", values=3, trust="trusted", harm_class="csam")
+    rows.hash_list("off", enabled=False)
+    rows.hash_list("ended", expires_at=yesterday)
+    HashList.objects.create(slug="empty")
+    page = text(login(reviewer).get("/hash-lists/"))
+    for words in ("In force", "Off", "Agreement has ended", "No version yet", "Example Hotline"):
+        assert words in page
+    assert "Child sexual abuse material" in page
+    assert "Load a version" not in page
+
+
+def test_the_size_is_what_stands(login, reviewer):
+    known = rows.hash_list("quay", values=5)
+    rows.version(known, new=4, same=3, removed=2)
+    (row,) = login(reviewer).get("/hash-lists/").context["lists"]
+    assert row.size == 7
+
+
+def test_one_list_with_its_versions(login, reviewer, list_manager):
+    known = rows.hash_list("quay", values=2)
+    rows.version(known, new=1, removed=1, rejected={"wrong_length": 4}, loaded_by=list_manager)
+    page = login(reviewer).get("/hash-lists/quay/")
+    assert [each["version"].number for each in page.context["versions"]] == [2, 1]
+    assert page.context["versions"][0]["rejected"] == 4
+    assert "wrong_length: 4" in text(page)
+    assert list(page.context["algorithms"]) == [{"algorithm": "md5", "count": 2}]
+
+
+def test_no_value_stands_on_any_page(login, list_manager):
+    rows.hash_list("quay")
+    value = bytes(KnownHash.objects.first().value).hex()
+    for path in ("/hash-lists/", "/hash-lists/quay/", LOAD):
+        assert value not in text(login(list_manager).get(path))
+
+
+def test_the_switch_says_what_it_does_and_twice_is_once(login, list_manager):
+    rows.hash_list("quay")
+    client = login(list_manager)
+    for _ in range(2):
+        answer = client.post(
+            reverse("moderation:switch_hash_list", args=["quay"]), {"enabled": "off"}, follow=True
+        )
+        assert notes(answer) == [("success", "quay is switched off.")]
+    assert not HashList.objects.get().enabled
+    event = CustodyEvent.objects.get()
+    assert (event.action, event.before, event.after) == (
+        "hash_list.changed",
+        {"enabled": True},
+        {"enabled": False},
+    )
+    client.post(reverse("moderation:switch_hash_list", args=["quay"]), {"enabled": "on"})
+    assert HashList.objects.get().enabled
+
+
+# --- loading -------------------------------------------------------------------------------------
+def test_the_first_step_shows_and_changes_nothing(login, list_manager, folder):
+    values = md5s(4)
+    answer = login(list_manager).post(LOAD, sent(plain([*values, b"\x01", values[0]])))
+    assert answer.status_code == 200, answer.context["form"].errors
+    assert answer.context["would"].new == 4
+    assert answer.context["is_new"]
+    assert not HashList.objects.exists()
+    assert not CustodyEvent.objects.exists()
+    (kept,) = folder.iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_the_second_step_loads_what_was_shown(login, list_manager, folder):
+    values = md5s(4)
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(values)))
+    answer = client.post(CONFIRM, {"token": token(first)}, follow=True)
+    assert "harbour 2026-11 is in force: 4 new" in notes(answer)[0][1]
+    known = HashList.objects.get()
+    assert (known.trust, known.owner, known.harm_class, known.synthetic) == (
+        "trusted",
+        "Example Hotline",
+        "csam",
+        True,
+    )
+    assert known.current.checksum == first.context["checksum"]
+    assert known.current.loaded_by == list_manager
+    assert {bytes(each.value) for each in KnownHash.objects.all()} == set(values)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_list_that_exists_keeps_its_trust(login, list_manager):
+    rows.hash_list("harbour", values=0, trust="trial")
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(md5s(2)), trust="trusted"))
+    client.post(CONFIRM, {"token": token(first)})
+    assert HashList.objects.get().trust == "trial"
+    assert HashList.objects.get().current.number == 2
+
+
+def test_withdrawals_are_shown_before_they_happen(login, list_manager):
+    values = md5s(3)
+    client = login(list_manager)
+    client.post(CONFIRM, {"token": token(client.post(LOAD, sent(plain(values))))})
+    answer = client.post(LOAD, sent(plain(values[:2]), label="2026-12"))
+    assert (answer.context["would"].same, answer.context["would"].removed) == (2, 1)
+    assert HashListVersion.objects.count() == 1
+
+
+def test_discarding_deletes_the_file(login, list_manager, folder):
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(md5s(2))))
+    answer = client.post(CONFIRM, {"token": token(first), "discard": "yes"}, follow=True)
+    assert "nothing was changed" in notes(answer)[0][1]
+    assert list(folder.iterdir()) == []
+    assert not HashList.objects.exists()
+
+
+def test_other_bytes_are_never_loaded(login, list_manager, folder):
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(md5s(2))))
+    (kept,) = folder.iterdir()
+    kept.write_bytes(md5s(1)[0].hex().encode())
+    answer = client.post(CONFIRM, {"token": token(first)}, follow=True)
+    assert "was changed on the disk: upload it again" in notes(answer)[0][1]
+    assert not HashList.objects.exists()
+
+
+def test_a_second_confirmation_says_the_file_is_gone(login, list_manager):
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(md5s(2))))
+    client.post(CONFIRM, {"token": token(first)})
+    answer = client.post(CONFIRM, {"token": token(first)}, follow=True)
+    assert "no longer here" in notes(answer)[-1][1]
+    assert HashListVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize("spoilt", ["", "x", "cut", "other"])
+def test_a_token_that_is_not_this_persons_loads_nothing(login, list_manager, person, spoilt):
+    client = login(list_manager)
+    good = token(client.post(LOAD, sent(plain(md5s(2)))))
+    bad = {"": "", "x": "x:y:z", "cut": good[:-2], "other": good}[spoilt]
+    if spoilt == "other":
+        client = login(person("leo", "list_manager"))
+    answer = client.post(CONFIRM, {"token": bad}, follow=True)
+    assert "upload the file again" in notes(answer)[0][1]
+    assert not HashList.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "vics", "algorithm": "md5"}, "This format names its algorithms itself"),
+        ({"profile": "generic"}, "This format takes no profile"),
+        ({"delta": "on"}, "always the whole list"),
+        ({"format": "csv", "algorithm": "", "profile_text": "{"}, "This is not JSON"),
+        ({"slug": "not a slug"}, "valid"),
+        ({"format": "tea"}, "tea is not one of the available choices"),
+        ({"label": ""}, "This field is required"),
+    ],
+)
+def test_answers_that_do_not_fit(login, list_manager, folder, changes, words):
+    answer = login(list_manager).post(LOAD, sent(plain(md5s(1)), **changes))
+    assert answer.status_code == 400
+    assert words in text(answer)
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe\x00", b"{", b"<html>", b"zzzz\n" * 3, b"a" * 2_000_000]
+)
+def test_a_file_that_is_none_is_refused_and_forgotten(login, list_manager, folder, body):
+    answer = login(list_manager).post(LOAD, sent(SimpleUploadedFile("x.txt", body)))
+    assert answer.status_code == 400
+    assert "--" not in "".join(answer.context["form"].non_field_errors())
+    assert not folder.exists() or list(folder.iterdir()) == []
+    assert not HashList.objects.exists()
+
+
+def test_a_label_used_before_is_refused_in_the_words_of_the_form(login, list_manager):
+    client = login(list_manager)
+    client.post(CONFIRM, {"token": token(client.post(LOAD, sent(plain(md5s(2)))))})
+    answer = client.post(LOAD, sent(plain(md5s(2))))
+    (error,) = answer.context["form"].non_field_errors()
+    assert error.startswith("This label was given to another file")
+    assert "“Version”" in error
+
+
+def test_a_csv_with_a_profile_of_its_own(login, list_manager):
+    value = md5s(1)[0].hex()
+    file = SimpleUploadedFile("list.csv", f"Wert;Art\n{value};md5\n".encode())
+    profile = '{"name": "own", "delimiter": ";", "columns": {"Wert": "value", "Art": "algorithm"}}'
+    answer = login(list_manager).post(
+        LOAD, sent(file, format="csv", algorithm="", profile_text=profile)
+    )
+    assert answer.context["would"].new == 1

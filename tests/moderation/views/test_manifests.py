@@ -1,0 +1,77 @@
+"""Manifests: the list, building one, and the download byte for byte."""
+
+import hashlib
+
+import pytest
+from django.urls import reverse
+
+from moderation.models import Manifest, Receipt, SealedObject
+
+from . import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _store(settings, tmp_path):
+    settings.EVIDENCE_URL = tmp_path.as_uri()
+
+
+def text(answer):
+    return " ".join(answer.content.decode().split())
+
+
+def notes(answer):
+    return [(note.level_tag, str(note)) for note in answer.context["messages"]]
+
+
+def build(client, revision):
+    return client.post(reverse("moderation:build_manifest", args=[revision.pk]), follow=True)
+
+
+def test_none_yet(login, operator):
+    assert "No manifest yet" in text(login(operator).get("/manifests/"))
+
+
+def test_the_list_says_who_built_and_who_applied(login, operator):
+    manifest = rows.manifest(rows.revision(), by=operator)
+    client = login(operator)
+    assert "no receipt yet" in text(client.get("/manifests/"))
+    Receipt.objects.create(manifest=manifest, rows_in=10, rows_out=9, removed=1, checksums={})
+    assert "1 receipt, last" in text(client.get("/manifests/"))
+    assert operator.username not in text(client.get("/manifests/"))
+
+
+def test_build(login, operator, reviewer, second_reviewer):
+    revision = rows.revision()
+    rows.removal(revision, first=reviewer, second=second_reviewer)
+    answer = build(login(operator), revision)
+    assert notes(answer) == [("success", "Manifest 1 stands: 1 removals.")]
+    assert (Manifest.objects.get().built_by, Manifest.objects.get().line_count) == (operator, 1)
+    build(login(operator), revision)
+    assert Manifest.objects.count() == 1  # nothing was added since
+
+
+def test_with_nothing_to_remove_it_says_so(login, operator):
+    answer = build(login(operator), rows.revision())
+    assert [level for level, _ in notes(answer)] == ["error"]
+    assert not Manifest.objects.exists()
+
+
+def test_download_gives_the_sealed_bytes(login, operator):
+    data = b'{"manifest": 1}\n{"signature": {}}\n'
+    manifest = rows.manifest(rows.revision(), data)
+    answer = login(operator).get(reverse("moderation:download_manifest", args=[manifest.pk]))
+    assert answer.content == data
+    assert hashlib.sha256(answer.content).hexdigest() == manifest.sha256
+    assert answer["Content-Disposition"].startswith("attachment;")
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_a_lost_manifest_says_what_to_do(login, operator):
+    manifest = rows.manifest(rows.revision())
+    SealedObject.objects.update(wrapped_key=None)
+    answer = login(operator).get(
+        reverse("moderation:download_manifest", args=[manifest.pk]), follow=True
+    )
+    assert "restore the store from its backup" in notes(answer)[0][1]

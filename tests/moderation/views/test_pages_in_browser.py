@@ -1,0 +1,154 @@
+"""The operator's pages in Chromium: no errors, no overflow, readable, moving, asking first."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from moderation.models import HashList, Scan
+from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+
+from . import rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG = "a-dataset-with-a-remarkably-long-name/and-an-owner-too"
+
+
+@pytest.fixture
+def every(person):
+    return person("eve", "reviewer", "lead", "reporter", "list_manager", "operator", "auditor")
+
+
+@pytest.fixture
+def addresses(settings, tmp_path, every, reviewer, second_reviewer):
+    """Every page, with rows to show."""
+    settings.EVIDENCE_URL = tmp_path.as_uri()
+    revision = rows.revision(LONG, "main-2026-11-20-rc1", rows=123_456)
+    known = rows.hash_list("hotline", values=3)
+    rows.version(known, new=4, same=2, removed=1, rejected={"wrong_length": 3})
+    rows.cover(revision.shards.first(), known)
+    rows.removal(revision, first=reviewer, second=second_reviewer)
+    rows.manifest(revision, by=every)
+    scan = rows.scan(revision, by=every)
+    scan.versions.add(known.current)
+    return {
+        "overview": "/",
+        "datasets": "/datasets/",
+        "revision": f"/datasets/{revision.pk}/",
+        "scans": "/scans/",
+        "scan": f"/scans/{scan.pk}/",
+        "lists": "/hash-lists/",
+        "list": "/hash-lists/hotline/",
+        "load": "/load-hash-list/",
+        "manifests": "/manifests/",
+        "audit": "/audit/",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_overflows_or_breaks_an_accessibility_rule(opened, addresses, every, scheme):  # noqa: F811
+    page = opened(every, "/", color_scheme=scheme)
+    found = []
+    for name, address in addresses.items():
+        for size in (WIDE, NARROW, {"width": 720, "height": 450}):  # the last: 200 % zoom
+            page.set_viewport_size(size)
+            page.goto(address)
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > size["width"]:
+                found.append(f"{name} is {width} px wide at {size['width']}")
+        page.set_viewport_size(WIDE)
+        for violation in Axe().run(page).response["violations"]:
+            nodes = [node["html"][:120] for node in violation["nodes"][:3]]
+            found.append(f"{name}: {violation['id']}: {nodes}")
+    assert found == []
+
+
+def test_the_log_in_page_works_by_keyboard(opened, operator):  # noqa: F811
+    page = opened(None, "/scans/")
+    page.keyboard.type("otto")
+    page.keyboard.press("Tab")
+    page.keyboard.type("calm-water-42")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Scans")).to_be_visible()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_progress_moves_by_itself_and_ends_with_the_scan(opened, operator):  # noqa: F811
+    scan = rows.scan(rows.revision(), done=1)
+    page = opened(operator, f"/scans/{scan.pk}/")
+    expect(page.get_by_text("100 of 200 entries, 50 %")).to_be_visible()
+    scan.shard_scans.filter(state="due").update(rows_done=40, state="running")
+    expect(page.get_by_text("140 of 200 entries, 70 %")).to_be_visible(timeout=10_000)
+    Scan.objects.update(state="finished")
+    expect(page.get_by_text("Finished")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+
+
+def test_a_lost_server_is_said_and_a_lost_log_in_leads_there(
+    opened,  # noqa: F811
+    operator,
+    expected_errors,  # noqa: F811
+):
+    expected_errors += ["net::ERR_INTERNET_DISCONNECTED", "htmx:sendError"]
+    scan = rows.scan(rows.revision())
+    page = opened(operator, f"/scans/{scan.pk}/")
+    page.context.set_offline(True)
+    expect(page.get_by_text("No answer from the server just now")).to_be_visible(timeout=10_000)
+    page.context.set_offline(False)
+    expect(page.get_by_text("No answer from the server just now")).to_be_hidden(timeout=10_000)
+    page.context.clear_cookies()
+    page.wait_for_url("**/login/**", timeout=10_000)
+
+
+def test_cancelling_asks_first(opened, operator):  # noqa: F811
+    scan = rows.scan(rows.revision())
+    page = opened(operator, f"/scans/{scan.pk}/")
+    page.get_by_role("button", name="Cancel the scan").click()
+    dialog = page.get_by_role("dialog", name="Cancel this scan?")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("button", name="Go back")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert Scan.objects.get().state == "running"
+    page.get_by_role("button", name="Cancel the scan").click()
+    dialog.get_by_role("button", name="Cancel the scan").click()
+    expect(page.get_by_role("status").get_by_text("is cancelled")).to_be_visible()
+    assert Scan.objects.get().state == "cancelled"
+
+
+def test_switching_a_list_off_asks_and_keeps_what_was_pressed(opened, list_manager):  # noqa: F811
+    rows.hash_list("hotline")
+    page = opened(list_manager, "/hash-lists/hotline/")
+    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("dialog").get_by_role("button", name="Switch off").click()
+    expect(page.get_by_text("hotline is switched off.")).to_be_visible()
+    assert not HashList.objects.get().enabled
+
+
+def test_colours_go_round(opened, operator):  # noqa: F811
+    page = opened(operator, "/", color_scheme="light")
+    paint = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paint)
+    page.get_by_role("button", name="Press for light").click()
+    page.get_by_role("button", name="Press for dark").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    assert page.evaluate(paint) != light
+
+
+def test_a_list_is_loaded_in_two_steps(opened, list_manager, tmp_path):  # noqa: F811
+    file = tmp_path / "values.txt"
+    file.write_text("\n".join(f"{number:032x}" for number in range(1, 6)))
+    page = opened(list_manager, "/load-hash-list/")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_label("List", exact=True).fill("harbour")
+    page.get_by_label("Version", exact=True).fill("2026-11")
+    page.get_by_label("Algorithm").select_option("md5")
+    page.get_by_role("button", name="Read the file, change nothing").click()
+    expect(page.get_by_role("heading", name="What this file would change")).to_be_visible()
+    assert not HashList.objects.exists()
+    page.get_by_role("button", name="Load this version").click()
+    expect(page.get_by_text("harbour 2026-11 is in force: 5 new")).to_be_visible()
+    assert HashList.objects.get().current.new == 5
