@@ -15,6 +15,7 @@ from .known import Item, Known, MorePages, Rejected
 from .schemes import severity
 
 BATCH = 4_096  # values per message of COPY
+MANY = 10_000  # new values, from which on the planner should know of them at once
 
 _TABLE = """
 DROP TABLE IF EXISTS pg_temp.staged_hash;
@@ -119,14 +120,15 @@ WHERE NOT deleted AND NOT EXISTS (
 ORDER BY algorithm, value
 """
 
-# What people noted at a value that changed goes along with it.
+# What people noted at a value that changed goes along: few rows, found by the unique index.
 _CARRY_NOTES = """
-UPDATE moderation_knownhash k SET disabled_until = o.disabled_until, note = o.note
-FROM moderation_knownhash o
-WHERE k.hash_list_id = %(list)s AND k.added_in_id = %(version)s
-AND o.hash_list_id = %(list)s AND o.removed_in_id = %(version)s
+WITH noted AS MATERIALIZED (
+    SELECT algorithm, value, note, disabled_until FROM moderation_knownhash
+    WHERE removed_in_id = %(version)s AND (note <> '' OR disabled_until IS NOT NULL)
+)
+UPDATE moderation_knownhash k SET note = o.note, disabled_until = o.disabled_until FROM noted o
+WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
 AND k.algorithm = o.algorithm AND k.value = o.value
-AND (o.note <> '' OR o.disabled_until IS NOT NULL)
 """
 
 
@@ -221,6 +223,8 @@ def apply(*, hash_list: int, version: int, delta: bool) -> Difference:
         added = staged - matched + changed
         if added:
             run(_ADD)
+        if added > MANY:
+            cursor.execute("ANALYZE moderation_knownhash")  # the next scan plans by what is there
         if changed:
             run(_CARRY_NOTES)
     return Difference(added - changed, staged - added, changed, removed)
