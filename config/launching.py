@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from django.core.exceptions import ImproperlyConfigured
 from honcho import manager
+from honcho.compat import ProcessManager
 from honcho.environ import parse_procfile
 
 from config import env, services
@@ -22,7 +24,19 @@ PREPARING = (
     ("migrate --verbosity 0", "collectstatic --no-input --verbosity 0"),
     ("demo",),
 )
-manager.KILL_WAIT = 15  # seconds; a worker finishes or hands back the batch at hand
+manager.KILL_WAIT = 15  # seconds; a worker hands back the task at hand
+
+
+class Leaders(ProcessManager):  # type: ignore[misc]
+    """Ask the process of the Procfile to end, not its children as well: it sees to them."""
+
+    def terminate(self, pid: int) -> None:
+        """Send SIGTERM to the one process, which may have ended just now."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+manager.ProcessManager = Leaders
 
 
 def main() -> int:
