@@ -1,4 +1,4 @@
-"""Logs speak in ids (H16): what looks like a URL or a hash never leaves the process in a log line."""
+"""Logs speak in ids (H16): what looks like a URL or a hash never leaves in a log line."""
 
 import logging
 import re

@@ -5,7 +5,6 @@ keeps but does not match (``netclean`` and others) stays the supplier's text in 
 """
 
 import base64
-import binascii
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -119,7 +118,7 @@ def _decode(algorithm: str, width: int, text: str) -> bytes:
             return base64.b32decode(text.upper())
         if algorithm in ("pdq", "photodna") and len(text) == -(-width // 3) * 4:
             return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's own, and for text that is not ASCII
         raise BadValue("not_base64") from error
     raise BadValue("wrong_length")
 

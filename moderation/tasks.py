@@ -5,14 +5,17 @@ import logging
 from celery import shared_task
 from django.conf import settings
 from django.db import OperationalError
+from django.db.models import F
 
 from moderation.datasets import removals
 from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
 from moderation.files import LocationError
+from moderation.hash_lists.withdrawals import affected_cases
 from moderation.matching.index import IndexCorrupt
-from moderation.models import Scan, ShardScan
-from moderation.review import answers
+from moderation.models import Case, HashListVersion, Scan, ShardScan
+from moderation.models.case import CaseConflict
+from moderation.review import answers, decisions
 from moderation.scanning import pipeline, planning, rescans
 from moderation.scanning.heartbeat import Stopped
 
@@ -49,7 +52,10 @@ def resume_lost() -> None:
 
 @shared_task
 def rescan_due() -> None:
-    """On a schedule: start the hash-only scans of what is due."""
+    """On a schedule, and when a list was loaded: what a new version withdrew goes back to people,
+    and what it added is compared with the ledgers."""
+    for version in HashListVersion.objects.filter(pk=F("hash_list__current"), removed__gt=0):
+        reopen_withdrawn(version)
     for each in rescans.due():
         try:
             scan = rescans.start(each, by=None)
@@ -69,6 +75,22 @@ def settle_answer(review_id: int) -> None:
 def settle_due() -> None:
     """Every minute: settle answers whose own task was lost."""
     answers.settle_due()
+
+
+def reopen_withdrawn(version: HashListVersion) -> int:
+    """Reopen cases closed before this version withdrew what they rest on; return how many."""
+    affected = affected_cases(version).filter(
+        state=Case.State.CLOSED, closed_at__lt=version.loaded_at
+    )
+    reopened = 0
+    for case in affected:
+        try:
+            decisions.reopen(case, because=f"known_hash_withdrawn version {version.pk}")
+        except CaseConflict:
+            logger.info("case %s changed meanwhile and is not reopened", case.pk)
+            continue
+        reopened += 1
+    return reopened
 
 
 def feed(scan: Scan) -> None:

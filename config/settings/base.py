@@ -129,7 +129,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-# Not "no-referrer": with it browsers send "Origin: null" on our own forms, which CSRF checks refuse.
+# Not "no-referrer": with it browsers send "Origin: null" on our own forms; CSRF refuses that.
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 
@@ -173,6 +173,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 30,
     "socket_connect_timeout": 10,
 }
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0.2, "interval_step": 0.5}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
@@ -224,7 +225,7 @@ REPORT_ENVIRONMENT = env.text("REPORT_ENVIRONMENT", "test")
 REPORT_AGENCY = env.text("REPORT_AGENCY", "iwf")
 REPORTER_CONTACT = env.text("REPORTER_CONTACT")
 
-# --- logs: ids only (H16) --------------------------------------------------------------------------
+# --- logs: ids only (H16) ------------------------------------------------------------------------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

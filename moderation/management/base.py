@@ -5,6 +5,8 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, ProgrammingError
+from kombu.exceptions import OperationalError as BrokerError
 
 from moderation.datasets.manifests import ManifestRefused
 from moderation.datasets.readers import DatasetError
@@ -18,8 +20,6 @@ REFUSALS = (DatasetError, ManifestRefused, ScanRefused, LocationError)
 class Command(BaseCommand):
     """Runs `act`, prints what it returns, and turns refusals into one line and exit code 1."""
 
-    requires_migrations_checks = True
-
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--json", action="store_true", help="print one JSON object on standard output"
@@ -30,6 +30,16 @@ class Command(BaseCommand):
             result = self.act(options)
         except REFUSALS as error:
             raise CommandError(str(error)) from error
+        except ProgrammingError as error:
+            raise CommandError(
+                "The database does not have this version's tables: run manage.py migrate."
+            ) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError("The database does not answer: see that it runs.") from error
+        except BrokerError as error:
+            raise CommandError(
+                "The queue does not answer: see that Redis or Valkey runs."
+            ) from error
         except OSError as error:
             raise CommandError(error.strerror or type(error).__name__) from error
         if options.get("json") and result is not None:

@@ -1,4 +1,4 @@
-"""What is kept in PostgreSQL, one noun a file. A dataset's entries are not: only flagged ones are."""
+"""What is kept in PostgreSQL, one noun a file. Of a dataset's entries only flagged ones are."""
 
 from .case import Case, Reveal, Review
 from .coverage import Coverage

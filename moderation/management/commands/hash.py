@@ -15,7 +15,6 @@ MAX_BYTES = 256 << 20
 
 class Command(Base):
     help = "Print the hashes of picture files, one JSON line a file, or why there are none."
-    requires_migrations_checks = False  # reads no database
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,8 +12,10 @@ from typing import Any, BinaryIO
 import psycopg
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
+from kombu.exceptions import OperationalError as BrokerError
 from tqdm import tqdm
 
+from moderation import tasks
 from moderation.algorithms import ALGORITHMS
 from moderation.hash_lists.formats import (
     ALGORITHM_FORMATS,
@@ -102,11 +104,20 @@ class Command(BaseCommand):
                 f"Nothing was loaded: the database stopped it ({type(error).__name__}); "
                 "check that it runs and has room, and load the file again."
             ) from None
+        if loaded.version_id is not None and not loaded.repeated:
+            self._tell_workers()
         self.stderr.write(
             _summary(loaded, dry_run=options["dry_run"]), style_func=lambda line: line
         )
         if options["json"]:
             self.stdout.write(json.dumps(_facts(loaded)))
+
+    def _tell_workers(self) -> None:
+        """The list is loaded whatever happens here: the schedule notices it within minutes."""
+        try:
+            tasks.rescan_due.delay()
+        except BrokerError:
+            self.stderr.write("The queue does not answer: rescans start when it does.")
 
 
 def _algorithm(text: str) -> str:
