@@ -42,7 +42,7 @@ class IWF(Agency):
     )
 
     def payload(self, report: Report) -> Payload:
-        rows, skipped, withdrawn, outside = [], [], 0, 0
+        rows, skipped, withdrawn, outside, again = [], [], 0, 0, 0
         for facts in all_facts(report):
             row = self.row(facts, report=report)
             reasons = self.problems(row)
@@ -54,14 +54,14 @@ class IWF(Agency):
             rows.append(row)
             withdrawn += all(match.withdrawn for match in facts.matches)
             outside += row["hosting_country"] not in ("", "GB")
+            again += any(told.agency == self.slug for told in facts.told)
         empty = tuple(
             each.name
             for each in self.fields
             if not each.required and not any(row[each.name] for row in rows)
         )
-        return Payload(
-            tuple(rows), tuple(skipped), empty, self._notes(report, rows, withdrawn, outside)
-        )
+        notes = self._notes(report, rows, withdrawn=withdrawn, outside=outside, again=again)
+        return Payload(tuple(rows), tuple(skipped), empty, notes)
 
     def row(self, facts: Facts, *, report: Report) -> Row:
         """Return the row of one entry, checked by nobody yet."""
@@ -131,9 +131,11 @@ class IWF(Agency):
         return rows
 
     def _notes(
-        self, report: Report, rows: Sequence[Row], withdrawn: int, outside: int
+        self, report: Report, rows: Sequence[Row], *, withdrawn: int, outside: int, again: int
     ) -> tuple[str, ...]:
         notes = []
+        if again:
+            notes.append(f"{again} of the links were reported to the IWF before: see Also told.")
         if withdrawn:
             notes.append(
                 f"{withdrawn} of the entries match only values that their list has withdrawn."

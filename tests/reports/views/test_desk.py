@@ -1,0 +1,297 @@
+"""The list, the report page and its steps, as the people of the desk use them."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from moderation.models import Case, CustodyEvent
+from moderation.models.case import HarmClass
+from moderation.review import decisions
+from reports import drafting
+from reports.models import Report, Submission
+from tests.moderation.review.making import add_entry
+from tests.reports.making import approved, confirmed_case, draft_of, filed, proposed
+
+pytestmark = pytest.mark.django_db
+URL = "https://pictures.example/a/b.jpg?x=1"
+Login = Callable[[User], Client]
+
+
+def step(client: Client, name: str, report: Report, **said: object) -> tuple[int, str]:
+    """Post one step; the status and the page that follows."""
+    said.setdefault("edit_no", Report.objects.get(pk=report.pk).edit_no)
+    answer = client.post(reverse(f"reports:{name}", args=[report.pk]), said, follow=True)
+    first = answer.redirect_chain[0][1] if answer.redirect_chain else answer.status_code
+    return first, answer.content.decode()
+
+
+def state_of(report: Report) -> str:
+    return Report.objects.get(pk=report.pk).state
+
+
+def test_the_empty_list_says_when_a_report_appears(reporter: User, login: Login) -> None:
+    page = login(reporter).get(reverse("reports:list")).content.decode()
+    assert "No reports yet" in page
+    assert "two people have confirmed a case" in page
+
+
+def test_the_list_shows_state_reference_and_age_without_an_answer(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report = filed(case, by=second_reporter, composer=reporter, reference="IWF-2026-9")
+    Submission.objects.update(submitted_at=timezone.now() - timedelta(days=3))
+    answer = login(reporter).get(reverse("reports:list"))
+    page = answer.content.decode()
+    assert f"Report {report.pk}" in page
+    assert "IWF-2026-9" in page
+    assert "none for 3\xa0days" in page
+    assert "Test: nothing here is a real report" in page
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_the_filters_live_in_the_address(
+    case: Case,
+    reviewer: User,
+    second_reviewer: User,
+    reporter: User,
+    second_reporter: User,
+    login: Login,
+) -> None:
+    sent = filed(case, by=second_reporter, composer=reporter, reference="IWF-2026-9")
+    draft = draft_of(confirmed_case(reviewer, second_reviewer))
+    client = login(reporter)
+
+    def shown(query: str) -> set[int]:
+        page = client.get(reverse("reports:list") + query)
+        return {report.pk for report in page.context["page"]}
+
+    assert shown("") == {sent.pk, draft.pk}
+    assert shown("?state=draft") == {draft.pk}
+    assert shown("?agency=iwf&environment=test") == {sent.pk, draft.pk}
+    assert shown("?environment=production") == set()
+    assert shown("?reference=2026-9") == {sent.pk}
+    assert shown("?state=nonsense&page=99") == {sent.pk, draft.pk}
+    page = client.get(reverse("reports:list") + "?environment=production").content.decode()
+    assert "No report fits" in page
+
+
+def test_confirmed_cases_without_a_report_are_named_and_can_be_drafted(
+    case: Case, reviewer: User, second_reviewer: User, reporter: User, login: Login
+) -> None:
+    confirmed_case(reviewer, second_reviewer, harm_class=HarmClass.UNKNOWN)
+    drafting.withdraw(draft_of(case), by=reporter, reason="wrong hotline")
+    client = login(reporter)
+    page = client.get(reverse("reports:list")).content.decode()
+    assert "Not yet classed" in page
+    assert "Its last report was withdrawn." in page
+    assert page.count("Draft a report") == 1
+    answer = client.post(reverse("reports:draft", args=[case.pk]))
+    assert answer.url == reverse("reports:detail", args=[draft_of(case).pk])
+
+
+def test_drafting_for_nobody_says_so(
+    reviewer: User, second_reviewer: User, reporter: User, login: Login
+) -> None:
+    case = confirmed_case(reviewer, second_reviewer, harm_class=HarmClass.ADULT_INTIMATE)
+    page = login(reporter).post(reverse("reports:draft", args=[case.pk]), follow=True)
+    assert "Nobody is to be told" in page.content.decode()
+    assert not Report.objects.exists()
+
+
+def test_the_page_shows_facts_and_neither_link_nor_whole_hash(
+    case: Case, reporter: User, login: Login
+) -> None:
+    report = draft_of(case)
+    answer = login(reporter).get(reverse("reports:detail", args=[report.pk]))
+    page = answer.content.decode()
+    digest = bytes(report.items.get().entry.md5).hex()
+    assert "b.jpg" not in page
+    assert digest not in page
+    assert f"md5:{digest[:8]}…" in page
+    assert "https://pictures.example/…" in page
+    assert "a boat at rest" not in page
+    assert "child sexual abuse material" in page
+    assert re.search(r"Viewed by us</dt>\s*<dd>\s*never", page)
+    assert "category <bdi>A1</bdi> (iwf) as given by the list" in page
+    assert "style=" not in page
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_the_full_link_on_request_is_on_record(case: Case, reporter: User, login: Login) -> None:
+    report, client = draft_of(case), login(reporter)
+    address = reverse("reports:url", args=[report.pk, report.items.get().pk])
+    for headers in ({}, {"HX-Request": "true"}):
+        answer = client.post(address, headers=headers)
+        page = answer.content.decode()
+        assert answer.status_code == 200
+        assert "pictures.example/a/b.jpg?x=1" in page
+        assert 'href="https://pictures' not in page
+        assert "no-store" in answer["Cache-Control"]
+    events = CustodyEvent.objects.filter(action="url_unmasked")
+    assert events.count() == 2
+    assert events[0].after == {"entry": report.items.get().entry_id}
+    assert URL not in str(events[0].after)
+    again = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "b.jpg" not in again
+
+
+def test_an_operator_sees_the_page_without_steps(case: Case, operator: User, login: Login) -> None:
+    report = draft_of(case)
+    page = login(operator).get(reverse("reports:detail", args=[report.pk])).content.decode()
+    for words in ("Show the full link", "Propose</button>", "Withdraw it", "Save</button>"):
+        assert words not in page
+
+
+def test_from_draft_to_answer_by_two_people(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report, composer, approver = draft_of(case), login(reporter), login(second_reporter)
+    item = report.items.get()
+    status, page = step(
+        composer, "edit", report, note="Found twice.", grade="B", **{f"country_{item.pk}": "gb"}
+    )
+    assert (status, "Saved." in page) == (302, True)
+    assert report.items.get().hosting_country == "GB"
+
+    status, page = step(composer, "propose", report)
+    assert (status, state_of(report)) == (302, "proposed")
+    assert "You composed it, so you do not approve it." in page
+    status, page = step(composer, "approve", report)
+    assert (status, state_of(report)) == (400, "proposed")
+    assert "another person approves it" in page
+
+    status, _ = step(approver, "send_back", report, reason="the note is too short")
+    assert (status, state_of(report)) == (302, "draft")
+    page = composer.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "Sent back: the note is too short" in page
+    step(composer, "propose", report)
+    status, page = step(approver, "approve", report)
+    assert (status, state_of(report)) == (302, "approved")
+    assert "sealed as approved" in page
+
+    now = timezone.now().strftime("%Y-%m-%dT%H:%M")
+    status, page = step(
+        composer, "file", report, channel="form", external_reference="IWF-5", submitted_at=now
+    )
+    assert (status, state_of(report)) == (302, "sent")
+    assert "IWF-5" in page
+    status, page = step(composer, "answer", report, outcome="actioned", outcome_at=now)
+    assert (status, state_of(report)) == (302, "acknowledged")
+    assert "Actioned" in page
+    assert CustodyEvent.objects.check_chain().intact
+
+
+def test_a_step_taken_twice_changes_nothing_and_says_so(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report, composer, approver = draft_of(case), login(reporter), login(second_reporter)
+    for client, name in ((composer, "propose"), (approver, "approve")):
+        seen = Report.objects.get(pk=report.pk).edit_no
+        first, _ = step(client, name, report, edit_no=seen)
+        events = CustodyEvent.objects.count()
+        for edit_no in (seen, seen + 1):  # the same press again, and one on the page that follows
+            again, page = step(client, name, report, edit_no=edit_no)
+            assert (first, again) == (302, 409)
+            assert 'role="alert"' in page
+        assert CustodyEvent.objects.count() == events
+    assert state_of(report) == "approved"
+
+
+def test_an_old_page_is_refused(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report, client = draft_of(case), login(reporter)
+    step(client, "edit", report, note="One.", grade="", edit_no=0)
+    status, page = step(login(second_reporter), "propose", report, edit_no=0)
+    assert (status, state_of(report)) == (409, "draft")
+    assert "changed meanwhile" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "words"),
+    [
+        ("edit", {"note": "https://a.example/b", "grade": ""}, "plain words"),
+        ("edit", {"note": "", "grade": "Z"}, "Select a valid choice"),
+        ("withdraw", {"reason": ""}, "This field is required"),
+        ("withdraw", {"reason": "www.example.org"}, "plain words"),
+        ("propose", {"edit_no": "x"}, "load it again"),
+    ],
+)
+def test_what_is_wrong_comes_back_in_the_form(
+    case: Case, reporter: User, login: Login, name: str, said: dict, words: str
+) -> None:
+    report = draft_of(case)
+    status, page = step(login(reporter), name, report, **said)
+    assert (status, state_of(report)) == (400, "draft")
+    assert words in page
+
+
+def test_a_filing_in_the_future_comes_back(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report = approved(case, by=second_reporter, composer=reporter)
+    later = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    status, page = step(
+        login(reporter),
+        "file",
+        report,
+        channel="form",
+        external_reference="IWF-5",
+        submitted_at=later,
+    )
+    assert (status, state_of(report)) == (400, "approved")
+    assert "in the future" in page
+    assert 'value="IWF-5"' in page
+
+
+def test_the_check_names_what_is_left_out(
+    reviewer: User, second_reviewer: User, reporter: User, login: Login
+) -> None:
+    case = confirmed_case(reviewer, second_reviewer)
+    bad = add_entry(case, url="")
+    client = login(reporter)
+    report = draft_of(case)
+    page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "1 more entry joined the case" in page
+    client.post(reverse("reports:draft", args=[case.pk]))
+    page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert f"Entry {bad.pk}</span> <span>no URL" in page
+    assert "1 of 2" in page
+
+
+def test_a_filed_report_of_a_reopened_case_warns(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report = filed(case, by=second_reporter, composer=reporter)
+    decisions.reopen(case, because="value withdrawn")
+    page = login(reporter).get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "reopened after this report was filed" in page
+
+
+def test_a_proposed_report_can_be_withdrawn(case: Case, reporter: User, login: Login) -> None:
+    report = proposed(case, by=reporter)
+    status, page = step(login(reporter), "withdraw", report, reason="told by phone")
+    assert (status, state_of(report)) == (302, "withdrawn")
+    assert "Withdrawn: told by phone" in page
+
+
+def test_a_page_costs_the_same_whatever_the_number_of_entries(
+    reviewer: User,
+    second_reviewer: User,
+    reporter: User,
+    login: Login,
+    django_assert_max_num_queries: Callable,
+) -> None:
+    report = draft_of(confirmed_case(reviewer, second_reviewer, entries=12))
+    client = login(reporter)
+    with django_assert_max_num_queries(60):
+        answer = client.get(reverse("reports:detail", args=[report.pk]))
+    assert len(answer.context["facts"]) == 10
+    second = client.get(reverse("reports:detail", args=[report.pk]) + "?page=2")
+    assert len(second.context["facts"]) == 2
