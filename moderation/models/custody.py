@@ -77,9 +77,8 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
 
     def check_chain(self) -> Chain:
         """Recompute every hash from the first event on and return what was found."""
-        previous, seq, broken_at = FIRST, 0, None
-        for event in self.order_by("seq").iterator(chunk_size=2000):
-            seq += 1
+        previous, broken_at = FIRST, None
+        for seq, event in enumerate(self.order_by("seq").iterator(chunk_size=2000), 1):
             fits = (
                 event.seq == seq
                 and bytes(event.prev_hash) == previous

@@ -108,7 +108,7 @@ class KnownHashQuerySet(models.QuerySet["KnownHash"]):
 
 
 class KnownHash(models.Model):
-    """One value of one list. It stands from the version that added it to the one that removes it."""
+    """One value of one list, from the version that added it to the one that removes it."""
 
     hash_list = models.ForeignKey(HashList, on_delete=models.PROTECT, related_name="known_hashes")
     algorithm = models.CharField(max_length=20)

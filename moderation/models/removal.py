@@ -1,4 +1,4 @@
-"""An entry asked out of a dataset, the manifests that say so, and the receipts of who applied them."""
+"""Entries asked out of a dataset, the manifests that say so, the receipts of who applied them."""
 
 from django.conf import settings
 from django.db import models

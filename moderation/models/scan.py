@@ -115,7 +115,7 @@ class ShardScan(models.Model):
         return f"shard scan {self.pk}"
 
     def claim_now(self) -> bool:
-        """Take this unit of work for one attempt; False when another worker has it or it is over."""
+        """Take this unit of work for one attempt; False when another has it or it is over."""
         claim = uuid.uuid4()
         taken = (
             ShardScan.objects.claimable()
