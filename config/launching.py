@@ -24,7 +24,7 @@ PREPARING = (
     ("migrate --verbosity 0", "collectstatic --no-input --verbosity 0"),
     ("demo",),
 )
-manager.KILL_WAIT = 15  # seconds; a worker hands back the task at hand
+manager.KILL_WAIT = 8  # seconds; a worker hands back the task at hand
 
 
 class Leaders(ProcessManager):  # type: ignore[misc]
