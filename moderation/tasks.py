@@ -15,7 +15,7 @@ from moderation.hash_lists.withdrawals import affected_cases
 from moderation.matching.index import IndexCorrupt
 from moderation.models import Case, HashListVersion, Scan, ShardScan
 from moderation.models.case import CaseConflict
-from moderation.review import answers, decisions
+from moderation.review import answers, decisions, queue
 from moderation.scanning import pipeline, planning, rescans
 from moderation.scanning.heartbeat import Stopped
 
@@ -73,8 +73,9 @@ def settle_answer(review_id: int) -> None:
 
 @shared_task
 def settle_due() -> None:
-    """Every minute: settle answers whose own task was lost."""
+    """Every minute: settle answers whose own task was lost, and note leases that ran out."""
     answers.settle_due()
+    queue.record_expired()
 
 
 def reopen_withdrawn(version: HashListVersion) -> int:

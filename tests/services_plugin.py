@@ -33,6 +33,8 @@ _open = ExitStack()
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(args: list[str]) -> Generator[None, None, None]:
     """Set where the servers are before the settings are read; the controller starts them."""
+    # The Celery app names the development settings for whoever names none, before pytest-django.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
     os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # a browser and the ORM in one test
     if "PYTEST_XDIST_WORKER" not in os.environ and not ONLY_ASKED & set(args):
         _start()

@@ -20,6 +20,7 @@ from moderation.models import (
     SealedObject,
     ShardScan,
 )
+from moderation.signals import case_reopened
 
 from . import grouping, priorities
 from .facts import Flagged, Tally
@@ -209,6 +210,7 @@ def _reach_closed_case(case: Case, entry: Entry, *, fresh: bool) -> None:
     CustodyEvent.objects.append(
         "case_reopened", case, by=None, after={"entry": entry.pk}, reason="new_match"
     )
+    case_reopened.send(sender=Case, case=case)
 
 
 def _seal_previews(

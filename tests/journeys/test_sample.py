@@ -32,7 +32,7 @@ def planted(
 def found(run: Run, name: str, paths: list[str]) -> set[tuple[int, int, str]]:
     return {
         (paths.index(line["shard"]), line["row"], line["algorithm"])
-        for line in run("flags", name, lines=True)
+        for line in run("flags", name, lines=True, here=True)
     }
 
 
@@ -41,7 +41,7 @@ def shards(run: Run, truth: dict[str, Any], dataset: str, folder: Path) -> list[
     from moderation.models import Shard
 
     paths = [str(folder / path) for path in truth["datasets"][dataset]["paths"]]
-    done = run("import_dataset", *paths, "--dataset", dataset, "--revision", "v1")
+    done = run("import_dataset", *paths, "--dataset", dataset, "--revision", "v1", here=True)
     rows = sum(shard["rows"] for shard in truth["datasets"][dataset]["shards"])
     assert (done["shards"], done["entries"]) == (len(truth["datasets"][dataset]["shards"]), rows)
     return [each.name for each in Shard.objects.filter(revision__dataset__name=dataset)]
@@ -63,7 +63,7 @@ def test_hash_only_finds_every_planted_exact_match_without_one_request(
     for dataset in truth["datasets"]:
         in_links = dataset in ("laion5b", "laion400m", "csv", "jsonl")
         names = shards(run, truth, dataset, moved if in_links else sample_folder)
-        result = run("scan", f"{dataset}@v1", "--wait")
+        result = run("scan", f"{dataset}@v1", "--wait", here=dataset != "laion5b")
         assert result["state"] == "finished", result
         assert sum(result["outcomes"].values()) == result["entries"]
         assert found(run, f"{dataset}@v1", names) == planted(truth, dataset, "hash_only", ("1",))
