@@ -27,8 +27,9 @@ DUE = {
 
 
 def rate(case: Case) -> None:
-    """Derive harm class, triage, priority and due date from the case's matches, and save them; a closed case keeps
-    what people decided.
+    """Derive harm class, triage, priority and due date from the case's matches, and save them.
+
+    A closed case keeps what people decided.
 
     priority = severity x confidence x reach: confidence is 2 for an exact match and 1 to 1.5 for a
     near one by its distance; reach grows with the logarithm of the entries. Age orders equals.

@@ -24,6 +24,7 @@ from sample.server import PictureServer
 SECONDS = 240  # for one command
 
 Run = Callable[..., Any]
+StartWorker = Callable[[], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture(scope="session")
@@ -114,11 +115,11 @@ def run(surroundings: dict[str, str], tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def worker(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen]]:
+def worker(surroundings: dict[str, str], tmp_path: Path) -> Iterator[StartWorker]:
     """Start Celery workers; each one's log goes to ``worker.log``; all are stopped at the end."""
-    started: list[subprocess.Popen] = []
+    started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen:
+    def start() -> "subprocess.Popen[bytes]":
         with (tmp_path / "worker.log").open("a") as log:
             process = subprocess.Popen(
                 [
