@@ -61,4 +61,5 @@ def opened(
     yield open_
     for context in contexts:
         context.close()
-    assert [line for line in said if not any(part in line for part in expected_errors)] == []
+    unexpected = [line for line in said if not any(part in line for part in expected_errors)]
+    assert not unexpected, unexpected

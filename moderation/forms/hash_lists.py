@@ -30,6 +30,7 @@ class LoadForm(forms.Form):
         label="List",
         max_length=60,
         help_text="The short name of the list. A name not in use makes a new list.",
+        error_messages={"invalid": "Letters, digits, hyphens and underscores only, no spaces."},
         widget=forms.TextInput(attrs={"list": "slugs", "autocomplete": "off"}),
     )
     label = forms.CharField(

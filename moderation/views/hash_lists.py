@@ -61,6 +61,7 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
                 {
                     "version": version,
                     "rejected": sum(version.rejected.values()),
+                    "reasons": in_order(version.rejected),
                     "reopens": affected_cases(version).count() if version.removed else 0,
                 }
                 for version in page
@@ -114,6 +115,7 @@ def load_hash_list(request: HttpRequest) -> HttpResponse:
         {
             "would": would,
             "rejected": sum(would.rejected.values()),
+            "reasons": in_order(would.rejected),
             "reading": reading,
             "is_new": not HashList.objects.filter(slug=would.slug).exists(),
             "checksum": name[:64],
@@ -165,6 +167,12 @@ def with_size() -> QuerySet[HashList]:
         )
         .order_by(F("enabled").desc(), "slug")
     )
+
+
+def in_order(rejected: dict[str, int]) -> list[tuple[str, int]]:
+    """Return the reasons in words with their counts, the most frequent first."""
+    order = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
+    return [(reason.replace("_", " "), count) for reason, count in order]
 
 
 def with_kind(row: HashList) -> HashList:

@@ -126,3 +126,14 @@ def test_a_failure_shows_our_page(login, operator, monkeypatch):
     assert answer.status_code == 500
     assert "Something broke on our side" in text(answer)
     assert "pictures.example" not in text(answer)
+
+
+def test_too_many_attempts_rest_for_a_while(client, operator, settings):
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 3
+    for _ in range(3):
+        answer = client.post("/login/", {"username": "otto", "password": "wrong"})
+    assert answer.status_code == 429
+    assert "quarter of an hour" in text(answer)
+    right = client.post("/login/", {"username": "otto", "password": PASSWORD})
+    assert right.status_code == 429

@@ -14,8 +14,8 @@ from moderation.models import CustodyEvent, HashList, HashListVersion, KnownHash
 from . import rows
 
 pytestmark = pytest.mark.django_db
-LOAD = "/load-hash-list/"
-CONFIRM = "/load-hash-list/confirm/"
+LOAD = "/hash-lists/load/file/"
+CONFIRM = "/hash-lists/load/confirm/"
 
 
 def text(answer):
@@ -62,7 +62,7 @@ def token(answer):
 
 # --- looking -------------------------------------------------------------------------------------
 def test_no_list_yet(login, list_manager, reviewer):
-    assert 'href="/load-hash-list/"' in text(login(list_manager).get("/hash-lists/"))
+    assert f'href="{LOAD}"' in text(login(list_manager).get("/hash-lists/"))
     assert "A list manager loads the first one" in text(login(reviewer).get("/hash-lists/"))
 
 
@@ -92,7 +92,7 @@ def test_one_list_with_its_versions(login, reviewer, list_manager):
     page = login(reviewer).get("/hash-lists/quay/")
     assert [each["version"].number for each in page.context["versions"]] == [2, 1]
     assert page.context["versions"][0]["rejected"] == 4
-    assert "wrong_length: 4" in text(page)
+    assert "wrong length: 4" in text(page)
     assert list(page.context["algorithms"]) == [{"algorithm": "md5", "count": 2}]
 
 
@@ -259,3 +259,9 @@ def test_a_csv_with_a_profile_of_its_own(login, list_manager):
         LOAD, sent(file, format="csv", algorithm="", profile_text=profile)
     )
     assert answer.context["would"].new == 1
+
+
+def test_a_list_may_be_called_load(login, reviewer):
+    rows.hash_list("load")
+    answer = login(reviewer).get(reverse("moderation:hash_list", args=["load"]))
+    assert answer.status_code == 200
