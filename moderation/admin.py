@@ -186,7 +186,7 @@ class PeopleAdmin(ByCapability, UserAdmin):
             after = {"roles": role_of(person), "active": person.is_active}
             if before != after:
                 CustodyEvent.objects.append(
-                    "person.changed",
+                    "person_changed",
                     person,
                     by=cast(User, request.user),
                     before=before,

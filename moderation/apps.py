@@ -29,7 +29,6 @@ class ModerationConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  registers the deployment checks
-
         from .schedule import sync_schedule
 
         post_migrate.connect(sync_roles, sender=self)

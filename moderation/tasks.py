@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.db import OperationalError
 from django.db.models import F
+from kombu.exceptions import OperationalError as BrokerError
 
 from moderation.datasets import removals
 from moderation.datasets.ledger import LedgerCorrupt
@@ -76,6 +77,17 @@ def settle_due() -> None:
     """Every minute: settle answers whose own task was lost, and note leases that ran out."""
     answers.settle_due()
     queue.record_expired()
+
+
+def notice_lists() -> bool:
+    """A list was loaded or changed: look for what is due now. False when the queue does not answer;
+    then the schedule does it within minutes."""
+    try:
+        rescan_due.delay()
+    except BrokerError:
+        logger.warning("the queue does not answer: rescans start by the schedule")
+        return False
+    return True
 
 
 def reopen_withdrawn(version: HashListVersion) -> int:

@@ -43,7 +43,7 @@ def change(hash_list: HashList, *, by: "User", **values: Any) -> HashList:
     row.full_clean(exclude=["slug"])
     row.save(update_fields=list(after))
     CustodyEvent.objects.append(
-        "hash_list.changed", row, by=by, before=_plain(before), after=_plain(after)
+        "hash_list_changed", row, by=by, before=_plain(before), after=_plain(after)
     )
     return row
 

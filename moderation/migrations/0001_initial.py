@@ -379,7 +379,7 @@ class Migration(migrations.Migration):
                 ('hash', models.BinaryField()),
                 ('at', models.DateTimeField()),
                 ('actor', models.CharField(help_text='A pseudonym, or system.', max_length=40)),
-                ('role', models.CharField(blank=True, max_length=40)),
+                ('role', models.CharField(blank=True, max_length=200)),
                 ('action', models.CharField(max_length=60)),
                 ('object_type', models.CharField(max_length=40)),
                 ('object_id', models.CharField(max_length=40)),

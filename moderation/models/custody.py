@@ -99,7 +99,7 @@ class CustodyEvent(models.Model):
     hash = models.BinaryField()
     at = models.DateTimeField()
     actor = models.CharField(max_length=40, help_text="A pseudonym, or system.")
-    role = models.CharField(max_length=40, blank=True)
+    role = models.CharField(max_length=200, blank=True)
     action = models.CharField(max_length=60)
     object_type = models.CharField(max_length=40)
     object_id = models.CharField(max_length=40)

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from moderation import tasks
 from moderation.forms.hash_lists import LoadForm, in_words
 from moderation.hash_lists import changing, loading, profiles, uploads
 from moderation.hash_lists.known import ListError
@@ -147,11 +148,12 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
         messages.error(request, in_words(str(error)))
         return redirect("moderation:load_hash_list")
     uploads.discard(name)
+    tasks.notice_lists()
     messages.success(
         request,
         f"{loaded.slug} {loaded.label} is in force: {loaded.new:,} new, "
         f"{loaded.changed:,} changed, {loaded.removed:,} withdrawn. "
-        "Revisions it makes due are scanned by the schedule.",
+        "Revisions it makes due are scanned in the background.",
     )
     return redirect("moderation:hash_list", slug=loaded.slug)
 

@@ -90,7 +90,7 @@ def test_a_change_of_a_list_is_recorded(login, staff):
     assert answer.status_code == 302, answer.context["errors"]
     assert (HashList.objects.get().threshold, HashList.objects.get().trust) == (24, "trial")
     event = CustodyEvent.objects.get()
-    assert event.action == "hash_list.changed"
+    assert event.action == "hash_list_changed"
     assert event.after == {"threshold": 24, "trust": "trial"}
 
 
@@ -111,7 +111,7 @@ def test_a_role_is_given_and_recorded(login, staff, outsider):
     assert give(login(staff), outsider, "reviewer").status_code == 302
     assert [group.name for group in outsider.groups.all()] == ["reviewer"]
     event = CustodyEvent.objects.get()
-    assert event.action == "person.changed"
+    assert event.action == "person_changed"
     assert (event.before["roles"], event.after["roles"]) == ("", "reviewer")
     assert "oona" not in str(event.before) + str(event.after)
 

@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 import psycopg
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
-from kombu.exceptions import OperationalError as BrokerError
 from tqdm import tqdm
 
 from moderation import tasks
@@ -105,19 +104,12 @@ class Command(BaseCommand):
                 "check that it runs and has room, and load the file again."
             ) from None
         if loaded.version_id is not None and not loaded.repeated:
-            self._tell_workers()
+            tasks.notice_lists()
         self.stderr.write(
             _summary(loaded, dry_run=options["dry_run"]), style_func=lambda line: line
         )
         if options["json"]:
             self.stdout.write(json.dumps(_facts(loaded)))
-
-    def _tell_workers(self) -> None:
-        """The list is loaded whatever happens here: the schedule notices it within minutes."""
-        try:
-            tasks.rescan_due.delay()
-        except BrokerError:
-            self.stderr.write("The queue does not answer: rescans start when it does.")
 
 
 def _algorithm(text: str) -> str:

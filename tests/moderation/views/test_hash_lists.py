@@ -114,7 +114,7 @@ def test_the_switch_says_what_it_does_and_twice_is_once(login, list_manager):
     assert not HashList.objects.get().enabled
     event = CustodyEvent.objects.get()
     assert (event.action, event.before, event.after) == (
-        "hash_list.changed",
+        "hash_list_changed",
         {"enabled": True},
         {"enabled": False},
     )
