@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ('height', models.PositiveIntegerField(null=True)),
                 ('format', models.CharField(blank=True, max_length=20)),
                 ('size', models.PositiveBigIntegerField(null=True)),
-                ('provenance', models.JSONField(default=list, help_text='Names of signals, never a verdict.')),
+                ('provenance', models.JSONField(default=list, help_text='Signals with name and strength, never a verdict.')),
                 ('tie_break', models.FloatField(help_text="The dataset's own score; orders, never decides.", null=True)),
                 ('outcome', models.CharField(max_length=20)),
                 ('reason', models.CharField(max_length=40)),

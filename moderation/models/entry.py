@@ -39,7 +39,9 @@ class Entry(models.Model):
     height = models.PositiveIntegerField(null=True)
     format = models.CharField(max_length=20, blank=True)
     size = models.PositiveBigIntegerField(null=True)
-    provenance = models.JSONField(default=list, help_text="Names of signals, never a verdict.")
+    provenance = models.JSONField(
+        default=list, help_text="Signals with name and strength, never a verdict."
+    )
     tie_break = models.FloatField(
         null=True, help_text="The dataset's own score; orders, never decides."
     )

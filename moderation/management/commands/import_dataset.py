@@ -26,12 +26,17 @@ class Command(Base):
             help="which column holds what, where the names are not the usual ones",
         )
 
+        parser.add_argument(
+            "--synthetic", action="store_true", help="made-up data: never reported for real"
+        )
+
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         done = register(
             options["path"],
             dataset=options["dataset"],
             revision=options["revision"],
             mapping=_mapping(options["map"]),
+            synthetic=options["synthetic"],
             by=None,
         )
         for note in done.notes:
