@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from moderation import files
+
 
 class Dataset(models.Model):
     """A published collection of links or pictures."""
@@ -77,4 +79,4 @@ class Shard(models.Model):
     @property
     def name(self) -> str:
         """The last part of the location: what a person calls the file."""
-        return self.location.rstrip("/").rsplit("/", 1)[-1]
+        return files.name_of(self.location)
