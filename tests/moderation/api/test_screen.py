@@ -1,4 +1,4 @@
-"""POST /api/v1/screen/: a hash or a picture in, a verdict out, under a token with one capability."""
+"""POST /api/v1/screen/: a hash or a picture in, a verdict out, for a token with one capability."""
 
 import hashlib
 import io
