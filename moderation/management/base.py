@@ -1,6 +1,7 @@
 """What all of Breakwater's commands share: --json, exit codes, one clear line (design.md)."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -40,6 +41,10 @@ class Command(BaseCommand):
             raise CommandError(
                 "The queue does not answer: see that Redis or Valkey runs."
             ) from error
+        except BrokenPipeError:
+            # Whoever read the lines has enough, as `head` does; nothing more can be written there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
         except OSError as error:
             raise CommandError(error.strerror or type(error).__name__) from error
         if options.get("json") and result is not None:

@@ -12,6 +12,7 @@ from config.celery import app
 
 PING_SECONDS = 2.0
 STOP_SECONDS = 30
+AS_ROOT = "You're running the worker with superuser"  # Celery says so at length
 QUEUES = "default,fetch,match,report"
 
 
@@ -28,7 +29,8 @@ def one_worker() -> Iterator[None]:
         return
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "celery", "-A", "config", "worker"),
+            *(sys.executable, "-W", f"ignore:{AS_ROOT}"),
+            *("-m", "celery", "--quiet", "-A", "config", "worker"),
             *("--concurrency", str(os.cpu_count() or 1), "-Q", QUEUES),
             *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
         ],
