@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
+from django.core.paginator import Page
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,6 +19,7 @@ from moderation.models.person import pseudonym_of
 from moderation.permissions import DECIDE_FINAL, URL_RAW
 from moderation.review import answers, decisions, exposure, queue
 
+from . import words
 from .paging import page_of, query_without
 from .people import person_of
 
@@ -32,9 +34,11 @@ REPORTED = (HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC)
 
 @dataclass(frozen=True)
 class Evidence:
-    """One match, with its place on the scale of distances."""
+    """One match, with its place on the scale of distances; or exact ones that differ in nothing
+    but the algorithm."""
 
     match: Match
+    alike: list[Match]
     scale: int | None
     at: float
     threshold_at: float
@@ -56,7 +60,7 @@ def show(
     held = context["held"]
     context |= evidence(entry) if entry is not None else {}
     context |= {
-        "group": page_of(request, group(case), size=ENTRIES),
+        "group": worded(page_of(request, group(case), size=ENTRIES)),
         "query": query_without(request, "page"),
         "history": history(case, user=user, blind=context["blind"]),
         "earlier": [] if context["blind"] else earlier(case),
@@ -122,9 +126,12 @@ def evidence(entry: Entry) -> dict[str, Any]:
     matches = Match.objects.filter(flag__entry=entry).select_related(
         "version__hash_list", "known_hash"
     )
+    shown, count = list(matches[:MATCHES]), matches.count()
     return {
-        "matches": [_on_scale(match) for match in matches[:MATCHES]],
-        "match_count": matches.count(),
+        "matches": _joined(shown),
+        "match_count": count,
+        "more_matches": count > len(shown),
+        "outcome_words": words.reason(entry.reason),
         "host": host_of(text_of(entry, "url")),
         "url_prefix": _prefix(entry.url_key),
         "digests": [
@@ -162,12 +169,20 @@ def group(case: Case) -> Any:
     )
 
 
-def history(case: Case, *, user: User, blind: bool) -> list[CustodyEvent]:
-    """The newest steps of the case; while blind, one's own alone."""
+def worded(entries: Page[Entry]) -> Page[Entry]:
+    """The page of entries, each with ``outcome_words``."""
+    for entry in entries:
+        entry.outcome_words = words.reason(entry.reason)  # type: ignore[attr-defined]
+    return entries
+
+
+def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
+    """The newest steps of the case, each with its words; while blind, one's own alone."""
     events = CustodyEvent.objects.filter(object_type="case", object_id=str(case.pk))
     if blind:
         events = events.filter(actor=pseudonym_of(user))
-    return list(events.order_by("-seq")[:EVENTS])
+    newest = events.order_by("-seq")[:EVENTS]
+    return [{"event": event, "words": words.step(event.action)} for event in newest]
 
 
 def earlier(case: Case) -> list[Review]:
@@ -260,13 +275,26 @@ def record_view(case: Case, *, by: User) -> None:
         CustodyEvent.objects.append("case_viewed", case, by=by, after={"state": case.state})
 
 
-def _on_scale(match: Match) -> Evidence:
+def _joined(matches: list[Match]) -> list[Evidence]:
+    """The matches in their order; exact ones that tell the same are told once."""
+    found: dict[object, list[Match]] = {}
+    for match in matches:
+        known = match.known_hash
+        same = (match.version_id, match.scan_id, match.origin, match.variant)
+        same += (known.scheme, known.category, known.removed_in_id, match.algorithm_version)
+        found.setdefault(same if match.exact else match.pk, []).append(match)
+    return [_on_scale(alike) for alike in found.values()]
+
+
+def _on_scale(alike: list[Match]) -> Evidence:
+    match = alike[0]
     scale = SCALE.get(match.algorithm)
     if scale is None:
-        return Evidence(match, None, 0, 0)
+        return Evidence(match, alike, None, 0, 0)
     unit = SCALE_WIDTH / scale
     return Evidence(
         match,
+        alike,
         scale,
         min(match.distance, scale) * unit,
         min(match.threshold, scale) * unit,

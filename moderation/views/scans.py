@@ -20,6 +20,7 @@ from moderation.outcomes import Outcome, outcome_of
 from moderation.permissions import SCAN_FETCH, SCAN_RUN, SCAN_VIEW
 from moderation.scanning import planning, progress
 
+from . import words
 from .datasets import render_revision
 from .paging import page_of, query_without
 from .people import person_of
@@ -34,39 +35,6 @@ TONES = {
     Outcome.REFUSED: "odd",
     Outcome.FAILED: "bad",
     Outcome.UNCHECKED: "odd",
-}
-WORDS = {
-    "column": "hashes that came with the dataset",
-    "embedded": "picture inside the dataset",
-    "fetched": "picture fetched",
-    "http_404": "not found (404)",
-    "http_410": "gone (410)",
-    "no_such_host": "no such host",
-    "redirect_to_nowhere": "redirect to nowhere",
-    "http_401": "log-in needed (401)",
-    "http_403": "forbidden (403)",
-    "http_429": "too many requests (429)",
-    "http_451": "withheld for legal reasons (451)",
-    "http_4xx": "refused by the site",
-    "address_refused": "private or reserved address, not contacted",
-    "scheme_refused": "not http or https, not contacted",
-    "http_5xx": "error of the site",
-    "http_other": "unexpected answer",
-    "connection": "no connection",
-    "tls": "no secure connection",
-    "timeout": "too slow",
-    "too_many_redirects": "too many redirects",
-    "too_many_bytes": "too large",
-    "not_a_picture": "not a picture",
-    "truncated": "picture cut off",
-    "too_many_pixels": "too many pixels",
-    "undecodable": "picture cannot be read",
-    "download_failed": "download failed when the dataset was made",
-    "not_fetched": "not fetched",
-    "no_url": "no link",
-    "bad_url": "not a link",
-    "bad_digest": "column holds no hash",
-    "no_picture": "no picture where one should be",
 }
 
 
@@ -199,7 +167,7 @@ def progress_of(scan: Scan) -> dict[str, object]:
             {
                 "outcome": str(outcome_of(reason)),
                 "tone": TONES[outcome_of(reason)],
-                "words": WORDS.get(reason, reason.replace("_", " ")),
+                "words": words.reason(reason),
                 "count": count,
             }
             for reason, count in sorted(now.reasons.items(), key=_in_order)

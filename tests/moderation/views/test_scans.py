@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from moderation.models import CustodyEvent, LegalBasis, Scan
 from moderation.views import scans as views
+from moderation.views import words
 
 from . import rows
 
@@ -191,4 +192,4 @@ def test_time_left_in_words(seconds, words):
 def test_every_reason_has_words():
     from moderation.outcomes import REASONS
 
-    assert set(views.WORDS) == set(REASONS)
+    assert set(words.REASONS) == set(REASONS)
