@@ -280,9 +280,9 @@ def _joined(matches: list[Match]) -> list[Evidence]:
     found: dict[object, list[Match]] = {}
     for match in matches:
         known = match.known_hash
-        same = (match.version_id, match.scan_id, match.origin, match.variant)
-        same += (known.scheme, known.category, known.removed_in_id, match.algorithm_version)
-        found.setdefault(same if match.exact else match.pk, []).append(match)
+        where = (match.version_id, match.scan_id, match.origin, match.variant)
+        said = (known.scheme, known.category, known.removed_in_id, match.algorithm_version)
+        found.setdefault((where, said) if match.exact else match.pk, []).append(match)
     return [_on_scale(alike) for alike in found.values()]
 
 
