@@ -2,6 +2,12 @@
 
 const rail = document.querySelector(".rail");
 const current = rail?.querySelector("[aria-current]");
-if (current) {
+
+function bring() {
   rail.scrollLeft = current.offsetLeft - (rail.clientWidth - current.offsetWidth) / 2;
+}
+
+if (current) {
+  bring();
+  window.addEventListener("resize", bring); // a tablet that is turned
 }
