@@ -3,7 +3,6 @@
 AES-256-GCM with a fresh 96-bit nonce before each sealed text; keys are 64 hex digits in settings.
 """
 
-import hashlib
 import hmac
 import json
 import os
@@ -54,4 +53,4 @@ def open_text(sealed: bytes | memoryview) -> dict[str, str]:
 def url_key(url: str) -> bytes:
     """Return the keyed hash that stands for a URL outside sealed texts: 16 bytes of HMAC-SHA256."""
     key = bytes.fromhex(settings.URL_KEY)
-    return hmac.new(key, url.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:16]
+    return hmac.digest(key, url.encode("utf-8", "surrogatepass"), "sha256")[:16]

@@ -74,7 +74,10 @@ def of_urls(algorithms: Iterable[str], urls: Sequence[str | None], *, start: int
 
     A row appears in a variant's column only where that variant's text differs from those before.
     """
+    wanted = [algorithm for algorithm in algorithms if algorithm in URL_DIGESTS]
     texts: dict[str, list[tuple[int, bytes]]] = {}
+    if not wanted:
+        return []
     for row, url in enumerate(urls, start):
         if not url:
             continue
@@ -91,8 +94,7 @@ def of_urls(algorithms: Iterable[str], urls: Sequence[str | None], *, start: int
             origin=Match.Origin.URL,
             variant=variant,
         )
-        for algorithm in algorithms
-        if algorithm in URL_DIGESTS
+        for algorithm in wanted
         for variant, pairs in texts.items()
     ]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 
@@ -122,20 +123,16 @@ def _from_shard(
             facts = _facts_of(batch)
             if old is not None:
                 old.fill(facts)
-            kept = list(
-                pool.map(
-                    lambda at, batch=batch, facts=facts: _examine(
-                        batch, facts, at, matcher, source
-                    ),
-                    range(len(facts)),
-                )
-            )
+            kept: list[examining.Kept] = []
+            if source is not None or batch.pictures is not None:
+                examine = partial(_examine, batch, facts, matcher, source)
+                kept = list(pool.map(examine, range(len(facts))))
             columns = columns_of(facts) + _url_columns(batch, matcher)
             for row, hits in _by_row(matcher.match(columns)):
                 at = row - batch.start
                 flagged = _flagged(batch, facts[at], at)
                 picture = batch.pictures[at] if batch.pictures else None
-                kept_here = kept[at]
+                kept_here = kept[at] if kept else examining.Kept()
                 if not kept_here.previews and picture and facts[at].pdq:
                     kept_here = examining.keep(picture)
                 flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
@@ -244,9 +241,9 @@ def _facts_of(batch: Batch) -> list[RowFacts]:
 def _examine(
     batch: Batch,
     facts: list[RowFacts],
-    at: int,
     matcher: Matcher,
     source: Fetcher | None,
+    at: int,
 ) -> examining.Kept:
     """Hash the row's own picture, or fetch it where fetching is on and it was not hashed before."""
     here, url = facts[at], batch.urls[at]
