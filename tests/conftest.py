@@ -8,7 +8,7 @@ from django.test import Client
 
 from moderation.models import Person
 
-PASSWORD = "calm-water-42"  # noqa: S105
+PASSWORD = "calm-water-42"
 
 
 @pytest.fixture
