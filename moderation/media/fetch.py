@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from AntiSSRF import (  # type: ignore[import-untyped]
+from AntiSSRF import (
     AntiSSRFError,
     AntiSSRFPolicy,
     PolicyConfigOptions,
