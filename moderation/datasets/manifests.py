@@ -21,6 +21,8 @@ from moderation.datasets.readers import detect, open_shard
 from moderation.datasets.rewriting import rewrite_shard
 
 VERSION = 1
+# What reading JSON from anywhere can raise; whoever signed it may still have written nonsense.
+MALFORMED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 class ManifestRefused(Exception):
@@ -37,10 +39,23 @@ class Line:
 
 
 @dataclass(frozen=True)
-class ManifestFile:
-    """A manifest as read: its head, its lines, and who signed it (hex of the public key)."""
+class ListedShard:
+    """A shard as its manifest describes it."""
 
-    head: dict[str, Any]
+    number: int
+    name: str
+    rows: int
+    sha256: str
+    columns: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """A manifest as read: what it says of the revision, its lines, and who signed it (hex of the
+    public key)."""
+
+    columns: dict[str, str]
+    shards: tuple[ListedShard, ...]
     lines: tuple[Line, ...]
     public_key: str
     sha256: str
@@ -86,19 +101,22 @@ def read(path: str) -> ManifestFile:
         key.verify(bytes.fromhex(signature["ed25519"]), text + end)
     except InvalidSignature:
         raise ManifestRefused("The manifest was changed after it was signed.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise ManifestRefused("This is no manifest, or its end is missing.") from error
     try:
         first, *rest = (json.loads(line) for line in text.splitlines())
         if first["manifest"] != VERSION:
             raise ManifestRefused(f"This manifest has form {first['manifest']!r}, not {VERSION}.")
         lines = tuple(Line(int(x["shard"]), int(x["row"]), str(x["row_key"])) for x in rest)
-        shards = {int(shard["number"]): int(shard["rows"]) for shard in first["shards"]}
-    except (ValueError, KeyError, TypeError) as error:
+        columns = dict[str, str](first["columns"])
+        shards = tuple(_listed(shard) for shard in first["shards"])
+    except MALFORMED as error:
         raise ManifestRefused("The manifest's lines are not those of a manifest.") from error
-    if any(not 0 <= line.row < shards.get(line.shard, 0) for line in lines):
+    rows = {shard.number: shard.rows for shard in shards}
+    if any(not 0 <= line.row < rows.get(line.shard, 0) for line in lines):
         raise ManifestRefused("The manifest names rows that its shards do not have.")
-    return ManifestFile(first, lines, signature["public_key"], hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).hexdigest()
+    return ManifestFile(columns, shards, lines, signature["public_key"], digest)
 
 
 def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
@@ -108,37 +126,36 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
     for a file that the manifest does not know, and when a shard with lines is not among the paths:
     a copy cleaned in part must not pass for a clean one.
     """
-    by_checksum = {shard["sha256"]: shard for shard in manifest.head["shards"]}
-    rows: dict[int, set[int]] = defaultdict(set)
-    for line in manifest.lines:
-        rows[line.shard].add(line.row)
+    if any(files.is_folder(path) and files.is_within(out, path) for path in paths):
+        # The next reading of that folder would take the copies for more of the same.
+        raise _in_the_way()
+    by_checksum = {shard.sha256: shard for shard in manifest.shards}
+    rows = _rows_by_checksum(manifest)
     found = []
-    mapping = dict(manifest.head["columns"])
-    for source in detect(list(paths), mapping).shards:
-        checksum = open_shard(source.form, source.location, mapping).checksum()
-        shard = by_checksum.get(checksum)
-        if shard is None:
+    for source in detect(list(paths), manifest.columns).shards:
+        checksum = open_shard(source.form, source.location, manifest.columns).checksum()
+        if checksum not in by_checksum:
             raise ManifestRefused(
-                f"{_name(source.location)} is not a shard of this manifest, or it changed since."
+                f"{files.shown(source.location)} is not a shard of this manifest, or it changed"
+                " since."
             )
-        found.append((source, shard))
-    absent = sorted(rows.keys() - {shard["number"] for _, shard in found})
+        found.append((source, checksum))
+    absent = rows.keys() - {checksum for _, checksum in found}
     if absent:
-        numbers = ", ".join(map(str, absent[:10]))
+        names = ", ".join(sorted(by_checksum[checksum].name for checksum in absent)[:10])
         raise ManifestRefused(
-            f"Shards with lines to remove are not among the paths: {numbers}. Name all of them."
+            f"Shards with lines to remove are not among the paths: {names}. Name all of them."
         )
     rows_in = rows_out = removed = 0
     checksums: dict[str, str] = {}
     folders = _folders([source.location for source, _ in found])
-    for (source, shard), folder in zip(found, folders, strict=True):
-        done = rewrite_shard(
-            source.form,
-            source.location,
-            dict(shard["columns"]),
-            files.join(out, folder) if folder else out,
-            rows[shard["number"]],
-        )
+    targets = [files.join(out, folder) if folder else out for folder in folders]
+    for (source, _), target in zip(found, targets, strict=True):
+        if files.same_place(files.join(target, files.name_of(source.location)), source.location):
+            raise _in_the_way()
+    for (source, checksum), folder, target in zip(found, folders, targets, strict=True):
+        columns = by_checksum[checksum].columns
+        done = rewrite_shard(source.form, source.location, columns, target, rows[checksum])
         rows_in, rows_out = rows_in + done.rows_in, rows_out + done.rows_out
         removed += done.removed
         checksums |= {f"{folder}/{name}" if folder else name: sha for name, sha in done.files}
@@ -147,16 +164,37 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
 
 def still_present(manifest: ManifestFile, paths: Sequence[str]) -> int:
     """How many of the manifest's rows stand in these files: those in shards it knows unchanged."""
-    rows: dict[int, int] = defaultdict(int)
+    rows = _rows_by_checksum(manifest)
+    return sum(
+        len(rows[open_shard(source.form, source.location, manifest.columns).checksum()])
+        for source in detect(list(paths), manifest.columns).shards
+    )
+
+
+def _listed(shard: Mapping[str, Any]) -> ListedShard:
+    return ListedShard(
+        number=int(shard["number"]),
+        name=str(shard["name"]),
+        rows=int(shard["rows"]),
+        sha256=str(shard["sha256"]),
+        columns=dict(shard["columns"]),
+    )
+
+
+def _rows_by_checksum(manifest: ManifestFile) -> dict[str, set[int]]:
+    """The rows to remove from a file of each checksum. Shards that are equal to the byte may stand
+    for each other, and what goes from one goes from all of them."""
+    checksums = {shard.number: shard.sha256 for shard in manifest.shards}
+    rows: dict[str, set[int]] = defaultdict(set)
     for line in manifest.lines:
-        rows[line.shard] += 1
-    by_checksum = {shard["sha256"]: shard["number"] for shard in manifest.head["shards"]}
-    mapping = dict(manifest.head["columns"])
-    present = 0
-    for source in detect(list(paths), mapping).shards:
-        checksum = open_shard(source.form, source.location, mapping).checksum()
-        present += rows[by_checksum[checksum]] if checksum in by_checksum else 0
-    return present
+        rows[checksums[line.shard]].add(line.row)
+    return rows
+
+
+def _in_the_way() -> ManifestRefused:
+    return ManifestRefused(
+        "The output folder lies among the files to clean: give a folder elsewhere."
+    )
 
 
 def _folders(locations: Sequence[str]) -> list[str]:
@@ -175,7 +213,3 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 def _public(key: Ed25519PublicKey) -> str:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-
-
-def _name(location: str) -> str:
-    return location.rstrip("/").rsplit("/", 1)[-1]
