@@ -9,8 +9,8 @@ from types import FrameType
 
 # These read no row: no server is worth starting for them.
 WITHOUT_SERVERS = frozenset(
-    {"help", "version", "check", "collectstatic", "findstatic", "makemigrations", "spectacular"}
-    | {"compilemessages", "makemessages", "diffsettings", "startapp", "startproject"}
+    {"hash", "help", "version", "check", "collectstatic", "findstatic", "makemigrations"}
+    | {"compilemessages", "makemessages", "diffsettings", "spectacular", "startapp"}
 )
 
 

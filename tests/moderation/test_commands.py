@@ -1,0 +1,159 @@
+"""Commands that need no server, or whose edges no journey reaches."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import imagehash
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+from pytest_django import Settings
+
+from config import env
+from moderation.hash_lists.loading import ListOptions, load
+from moderation.models import CustodyEvent, LegalBasis
+from tests import pictures
+
+
+def lines(*words: str, stdout: io.StringIO | None = None) -> list[dict[str, object]]:
+    out = stdout or io.StringIO()
+    call_command(*words, stdout=out, stderr=io.StringIO())
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_hash_prints_one_line_a_file(tmp_path: Path) -> None:
+    data = pictures.encoded(pictures.picture(3))
+    (tmp_path / "a.jpg").write_bytes(data)
+
+    [line] = lines("hash", str(tmp_path / "a.jpg"))
+
+    assert set(line) == {"file", "md5", "sha1", "sha256", "pdq", "pdq_quality", "phash"}
+    assert line["sha256"] == hashlib.sha256(data).hexdigest()
+    assert line["phash"] == str(imagehash.phash(Image.open(io.BytesIO(data)).convert("L")))
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(b"", "not_a_picture"), (b"hello", "not_a_picture"), (b"\xff\xd8\xff\xe0\0", "truncated")],
+)
+def test_hash_says_why_a_file_has_none_and_goes_on(
+    tmp_path: Path, content: bytes, error: str
+) -> None:
+    (tmp_path / "bad\nname").write_bytes(content)
+    (tmp_path / "good.png").write_bytes(pictures.encoded(pictures.picture(3), "PNG"))
+    out = io.StringIO()
+
+    with pytest.raises(CommandError, match="2 of 3 files"):
+        lines(
+            "hash",
+            *(str(tmp_path / name) for name in ("bad\nname", "missing", "good.png")),
+            stdout=out,
+        )
+
+    said = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line.get("error") for line in said] == [error, "No such file or directory", None]
+
+
+def test_hash_starts_no_server(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(pictures.encoded(pictures.picture(3), "PNG"))
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "hash", str(tmp_path / "a.png")],
+        cwd=env.PROJECT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "BREAKWATER_DATA": str(tmp_path / "data"),
+            "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.django_db
+class TestScreen:
+    @pytest.fixture(autouse=True)
+    def lists(self, settings: Settings, tmp_path: Path) -> None:
+        settings.LEDGER_URL = (tmp_path / "ledgers").as_uri()
+        digest = hashlib.md5(pictures.encoded(pictures.picture(3))).hexdigest()
+        load(
+            io.BytesIO(f"md5 {digest}".encode()),
+            slug="demo",
+            label="1",
+            format="plain",
+            options=ListOptions(synthetic=True),
+        )
+
+    def test_files_and_hashes(self, tmp_path: Path) -> None:
+        (tmp_path / "known.jpg").write_bytes(pictures.encoded(pictures.picture(3)))
+        (tmp_path / "other.jpg").write_bytes(pictures.encoded(pictures.picture(4)))
+        (tmp_path / "none.txt").write_text("no picture")
+        names = [str(tmp_path / name) for name in ("known.jpg", "other.jpg", "none.txt")]
+
+        said = lines("screen", *names, "--hash", "md5:" + "ab" * 16)
+
+        assert {line["item"]: line["verdict"] for line in said} == {
+            "md5:1": "none",
+            names[0]: "exact",
+            names[1]: "none",
+            names[2]: "not_hashable",
+        }
+        [match] = next(line["matches"] for line in said if line["item"] == names[0])
+        assert match == {"list": "demo", "algorithm": "md5", "distance": 0, "variant": "plain"}
+
+    def test_a_value_never_appears_in_what_is_printed(self) -> None:
+        out = io.StringIO()
+        lines("screen", "--hash", "sha1:" + "cd" * 20, stdout=out)
+
+        assert "cdcd" not in out.getvalue()
+
+    @pytest.mark.parametrize("words", [(), ("--hash", "abc")])
+    def test_wrong_usage_is_2(self, words: tuple[str, ...]) -> None:
+        with pytest.raises(CommandError) as caught:
+            lines("screen", *words)
+
+        assert caught.value.returncode == 2
+
+    def test_a_missing_file_is_1(self) -> None:
+        with pytest.raises(CommandError, match="could not be read"):
+            lines("screen", "/nowhere/x.jpg")
+
+
+@pytest.mark.django_db
+class TestFetching:
+    WORDS = ("--basis", "duty", "--officer", "T. Ester")
+
+    def test_on_and_off(self) -> None:
+        [on] = lines("fetching", "on", *self.WORDS, "--until", "2099-12-31", "--json")
+        assert on == {"fetching": True, "until": "2099-12-31T23:59:59.999999+00:00"}
+        assert LegalBasis.objects.current().count() == 1
+
+        [off] = lines("fetching", "off", "--json")
+        assert off == {"fetching": False, "until": None}
+        assert not LegalBasis.objects.current().exists()
+        actions = CustodyEvent.objects.filter(action__startswith="fetching_")
+        assert [event.action for event in actions] == ["fetching_on", "fetching_off"]
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("on",),
+            ("on", *WORDS, "--until", "tomorrow"),
+            ("on", *WORDS, "--until", "2001-01-01"),
+            ("on", *WORDS, "--until", "2099-02-31"),
+            ("on", "--basis", " ", "--officer", "x", "--until", "2099-12-31"),
+        ],
+    )
+    def test_on_needs_a_basis_an_officer_and_a_date_to_come(self, words: tuple[str, ...]) -> None:
+        with pytest.raises(CommandError):
+            lines("fetching", *words)
+
+        assert not LegalBasis.objects.exists()
