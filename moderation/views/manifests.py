@@ -45,9 +45,9 @@ def build_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     except ManifestRefused as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(
-            request, f"Manifest {manifest.number} stands: {manifest.line_count:,} removals."
-        )
+        lines = manifest.line_count
+        removed = "1 removal" if lines == 1 else f"{lines:,} removals"
+        messages.success(request, f"Manifest {manifest.number} stands: {removed}.")
     return redirect("moderation:revision", pk=pk)
 
 

@@ -9,11 +9,12 @@ from django.shortcuts import get_object_or_404, render
 
 from moderation.models import Case, CustodyEvent, Entry
 from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE, REPORT_EXPORT, URL_RAW
+from moderation.views import words
 from moderation.views.paging import page_of, query_without
 from moderation.views.people import person_of
 from reports.agencies import environments, registry, summaries
 from reports.agencies.base import Agency, Payload
-from reports.agencies.facts import facts, items_of
+from reports.agencies.facts import Facts, facts, items_of
 from reports.forms import AnswerForm, EditForm, FileForm, SendBackForm, WithdrawForm
 from reports.models import Report, Submission
 
@@ -74,7 +75,7 @@ def show(request: HttpRequest, report: Report, *, status: int = 200, **more: Any
         "agency": agency,
         "page": page,
         "query": query_without(request, "page"),
-        "facts": facts(items, report=report),
+        "facts": worded(facts(items, report=report)),
         "summary": summaries.summary(report),
         "others": Report.objects.with_submission()
         .filter(case=report.case_id)
@@ -96,6 +97,13 @@ def show(request: HttpRequest, report: Report, *, status: int = 200, **more: Any
     answer = render(request, "reports/detail.html", context | more, status=status)
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def worded(shown: list[Facts]) -> list[Facts]:
+    """The facts, the entry of each with ``outcome_words``."""
+    for fact in shown:
+        fact.entry.outcome_words = words.reason(fact.entry.reason)  # type: ignore[attr-defined]
+    return shown
 
 
 def steps_of(report: Report, *, user: User, last: Submission | None, joined: int) -> Steps:
