@@ -16,6 +16,7 @@ from tests.conftest import PASSWORD
 
 ZOOMED = {"width": 720, "height": 450}  # what a wide screen has left at 200 %
 DEAF_MS = 800  # a new page is deaf to keys at first, a little less long than this
+PATIENCE_MS = 15_000  # two cores share a browser, a server and a worker
 TABS = 120
 COLOURS_MS = 400  # colours fade in
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -26,6 +27,7 @@ class Desk:
     """A browser, and what whoever sits there does and sees."""
 
     def __init__(self, browser: Browser, address: str) -> None:
+        expect.set_options(timeout=PATIENCE_MS)
         self.context = browser.new_context(base_url=address, viewport=WIDE, accept_downloads=True)
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
