@@ -19,7 +19,8 @@ function ask(form, submitter) {
 
   const actions = element("div", "", "actions");
   const back = element("button", "Go back", "btn");
-  const ahead = element("button", form.dataset.confirmLabel || "Go ahead", "btn btn-primary");
+  const tone = submitter?.classList.contains("btn-danger") ? "btn-danger" : "btn-primary";
+  const ahead = element("button", form.dataset.confirmLabel || "Go ahead", `btn ${tone}`);
   back.type = ahead.type = "button";
   back.autofocus = true; // the harmless answer is the one under the finger
   actions.append(back, ahead);
