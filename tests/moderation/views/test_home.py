@@ -51,7 +51,9 @@ def test_the_oldest_is_the_oldest(login, reviewer):
     for days in (1, 9, 3):
         case = Case.objects.create()
         Case.objects.filter(pk=case.pk).update(opened_at=timezone.now() - timedelta(days=days))
-    assert "longest: 1 week, 2 days" in login(reviewer).get("/").content.decode().replace("\xa0", " ")
+    assert "longest: 1 week, 2 days" in login(reviewer).get("/").content.decode().replace(
+        "\xa0", " "
+    )
 
 
 def test_running_scans_stand_first(login, operator):
