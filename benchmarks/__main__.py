@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: every figure, one file after the other, each in a process of its own."""
+"""``python -m benchmarks``: every figure, one file after the other, each in its own process."""
 
 import subprocess
 import sys
