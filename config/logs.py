@@ -1,20 +1,53 @@
-"""Logs speak in ids (H16): what looks like a URL or a hash never leaves in a log line."""
+"""Logs speak in ids (H16): what looks like a URL or a hash never leaves in a log line, and an
+error says where it was raised, in its own words only where those are known to be harmless."""
 
 import logging
 import re
+import traceback
+from collections.abc import Iterator
 
-SENSITIVE = re.compile(r"https?://[^\s'\"<>]+|\b[0-9a-fA-F]{32,}\b")
+SENSITIVE = re.compile(r"https?://[^\s'\"<>]+|[0-9a-fA-F]{32,}")
+WITHHELD = "[withheld]"
+OURS = ("moderation.", "reports.", "config.")
 
 
 class IdsOnly(logging.Filter):
     """The last net under all loggers, libraries' included: own code already logs ids only."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace URLs and long hex values in the message and the traceback; keep the record."""
-        record.msg = SENSITIVE.sub("[withheld]", record.getMessage())
+        """Replace URLs, long hex values and the words of foreign errors; keep the record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(record.args, dict) and "exc" in record.args:
+            # Celery about a task that failed or is tried again: the error as Python spells it.
+            record.args = {**record.args, "exc": str(record.args["exc"]).partition("(")[0]}
+        record.msg = SENSITIVE.sub(WITHHELD, record.getMessage())
         record.args = ()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = SENSITIVE.sub("[withheld]", record.exc_text)
+        if error is not None:
+            record.exc_text = SENSITIVE.sub(WITHHELD, told(error))
         return True
+
+
+def told(error: BaseException) -> str:
+    """A traceback with the errors behind it. What a library says may quote what it read, such as
+    a caption; of those only the kind is told."""
+    return "\n".join(reversed(list(_parts(error))))
+
+
+def _parts(error: BaseException | None) -> Iterator[str]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        words = f": {error}" if _harmless(error) else ""
+        yield f"Traceback (most recent call last):\n{frames}{_name(error)}{words}"
+        behind = None if error.__suppress_context__ else error.__context__
+        error = error.__cause__ or behind
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _harmless(error: BaseException) -> bool:
+    """Our own errors hold ids and reasons; a broken connection holds addresses of servers."""
+    return type(error).__module__.startswith(OURS) or isinstance(error, ConnectionError)

@@ -1,6 +1,7 @@
 """What all of Breakwater's commands share: --json, exit codes, one clear line (design.md)."""
 
 import json
+import logging
 import os
 import sys
 from typing import Any
@@ -9,11 +10,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 from kombu.exceptions import OperationalError as BrokerError
 
+from config.services import disk_is_full
 from moderation.datasets.manifests import ManifestRefused
 from moderation.datasets.readers import DatasetError
 from moderation.files import LocationError
 from moderation.models import Revision
 from moderation.scanning.planning import ScanRefused
+
+logger = logging.getLogger(__name__)
 
 REFUSALS = (DatasetError, ManifestRefused, ScanRefused, LocationError)
 
@@ -29,28 +33,38 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             result = self.act(options)
-        except REFUSALS as error:
-            raise CommandError(str(error)) from error
-        except ProgrammingError as error:
-            raise CommandError(
-                "The database does not have this version's tables: run manage.py migrate."
-            ) from error
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError("The database does not answer: see that it runs.") from error
-        except BrokerError as error:
-            raise CommandError(
-                "The queue does not answer: see that Redis or Valkey runs."
-            ) from error
         except BrokenPipeError:
             # Whoever read the lines has enough, as `head` does; nothing more can be written there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
-        except OSError as error:
-            raise CommandError(error.strerror or type(error).__name__) from error
+        except Exception as error:
+            if isinstance(error, CommandError) or disk_is_full(error):
+                raise  # manage.py has a line of its own for a full disk
+            raise self._refusal(error) from error
         if options.get("json") and result is not None:
             self.stdout.write(self.as_json(result))
         elif result is not None:
             self.stdout.write("\n".join(self.lines(result)))
+
+    def _refusal(self, error: Exception) -> CommandError:
+        """The one line for an error that ended `act`."""
+        if isinstance(error, REFUSALS):
+            return CommandError(str(error))
+        if isinstance(error, ProgrammingError):
+            return CommandError(
+                "The database does not have this version's tables: run manage.py migrate."
+            )
+        if isinstance(error, OperationalError | InterfaceError):
+            return CommandError("The database does not answer: see that it runs.")
+        if isinstance(error, BrokerError):
+            return CommandError("The queue does not answer: see that Redis or Valkey runs.")
+        if isinstance(error, OSError):
+            return CommandError(error.strerror or type(error).__name__)
+        # What nobody foresaw may quote what was read: the log says where it happened, and no more.
+        logger.error("%s failed", type(self).__module__.rpartition(".")[2], exc_info=error)
+        return CommandError(
+            f"An unexpected {type(error).__name__} stopped it: the lines above say where."
+        )
 
     def act(self, options: dict[str, Any]) -> dict[str, Any] | None:
         """Do the job and return the object that --json prints."""
