@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Max, Sum
 
+from moderation import files
 from moderation.datasets.readers import DatasetError, ShardSource, detect, open_shard
 from moderation.models import Coverage, CustodyEvent, Dataset, Revision, Shard
 
@@ -51,13 +52,19 @@ def register(
     that is refused with DatasetError once entries of it are flagged, because a flag names a row.
     All files are read before anything is written: a bad one leaves nothing behind.
     """
-    if not dataset or "@" in dataset or not revision or "@" in revision:
-        raise DatasetError("A dataset's name and a revision's label are not empty and hold no @.")
+    _check_name("dataset", dataset, Dataset._meta.get_field("name").max_length)
+    _check_name("revision", revision, Revision._meta.get_field("label").max_length)
     # A worker reads the files later, from another working folder.
     places = [path if "://" in path else os.path.abspath(path) for path in paths]
     detected = detect(places, dict(mapping or {}))
+    longest = Shard._meta.get_field("location").max_length or 0
     measured, notes = [], []
     for source in detected.shards:
+        if len(source.location) > longest:
+            raise DatasetError(
+                f"{files.shown(source.location)}: its path is longer than {longest} characters;"
+                " move it"
+            )
         reader = open_shard(source.form, source.location, detected.columns)
         measured.append(
             _Measured(source, reader.rows(), reader.size(), reader.checksum(), reader.columns)
@@ -83,6 +90,11 @@ def register(
         changed=changed,
         notes=tuple(notes),
     )
+
+
+def _check_name(option: str, name: str, longest: int | None) -> None:
+    if not name.strip() or "@" in name or not name.isprintable() or len(name) > (longest or 0):
+        raise DatasetError(f"--{option} must be 1 to {longest} printable characters without @.")
 
 
 def _store(revision: Revision, measured: Sequence[_Measured]) -> tuple[int, int]:

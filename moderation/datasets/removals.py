@@ -28,46 +28,36 @@ IDENTIFIERS = ("url_key", "sha256", "sha1", "md5")
 def build_manifest(revision: Revision, *, by: User | None) -> Manifest:
     """List every standing removal of the revision in a new manifest, or return the last one when
     nothing was added since. Raises ManifestRefused when there is nothing to remove."""
+    removals = _standing(revision)
+    if not removals:
+        raise manifests.ManifestRefused(
+            f"No entry of {revision} is confirmed for removal: there is nothing to list."
+        )
+    last = revision.manifests.last()
+    if last and set(last.lines.values_list("removal", flat=True)) == {x.pk for x in removals}:
+        return last
+    number = last.number + 1 if last else 1
+    # The store may be another machine: the file is sealed before the transaction.
+    sealed = store.seal(_bytes_of(revision, number, removals), SealedObject.Kind.MANIFEST)
+    try:
+        with transaction.atomic():
+            return _record_manifest(revision, number, removals, sealed, by=by)
+    except BaseException:
+        store.shred(sealed)
+        raise
+
+
+def read_manifest(manifest: Manifest, *, by: User | None) -> bytes:
+    """Return a manifest's bytes as they were signed, and record who took them out.
+
+    Raises sealing.Unreadable when the evidence store does not give them back.
+    """
+    data = store.open_sealed(manifest.sealed)
     with transaction.atomic():
-        Revision.objects.select_for_update().get(pk=revision.pk)
-        removals = list(
-            Removal.objects.standing()
-            .filter(entry__revision=revision)
-            .select_related("entry__shard")
-            .order_by("entry__shard__number", "entry__row")
-        )
-        if not removals:
-            raise manifests.ManifestRefused(
-                f"No entry of {revision} is confirmed for removal: there is nothing to list."
-            )
-        last = revision.manifests.last()
-        if last and set(last.lines.values_list("removal", flat=True)) == {x.pk for x in removals}:
-            return last
-        number = last.number + 1 if last else 1
-        data = _bytes_of(revision, number, removals)
-        sealed = store.seal(data, SealedObject.Kind.MANIFEST)
-        manifest = Manifest.objects.create(
-            revision=revision,
-            number=number,
-            sealed=sealed,
-            sha256=sealed.sha256,
-            line_count=len(removals),
-            built_by=by,
-        )
-        ManifestLine.objects.bulk_create(
-            ManifestLine(manifest=manifest, removal=removal) for removal in removals
-        )
-        Removal.objects.filter(
-            pk__in=[removal.pk for removal in removals], state=Removal.State.DUE
-        ).update(state=Removal.State.LISTED)
         CustodyEvent.objects.append(
-            "manifest_built",
-            manifest,
-            by=by,
-            after={"number": number, "lines": len(removals)},
-            file_sha256=sealed.sha256,
+            "manifest_read", manifest, by=by, file_sha256=manifest.sealed.sha256
         )
-    return manifest
+    return data
 
 
 def record_receipt(
@@ -128,6 +118,54 @@ def verify(revision: Revision) -> int:
                 )
         marked += done
     return marked
+
+
+def _standing(revision: Revision) -> list[Removal]:
+    return list(
+        Removal.objects.standing()
+        .filter(entry__revision=revision)
+        .select_related("entry__shard")
+        .order_by("entry__shard__number", "entry__row")
+    )
+
+
+def _record_manifest(
+    revision: Revision,
+    number: int,
+    removals: Sequence[Removal],
+    sealed: SealedObject,
+    *,
+    by: User | None,
+) -> Manifest:
+    """Write the rows of a sealed manifest, unless the revision changed while it was made."""
+    Revision.objects.select_for_update().get(pk=revision.pk)
+    taken = revision.manifests.filter(number=number).exists()
+    if taken or [each.pk for each in _standing(revision)] != [each.pk for each in removals]:
+        raise manifests.ManifestRefused(
+            f"Removals of {revision} changed while the manifest was made: build it again."
+        )
+    manifest = Manifest.objects.create(
+        revision=revision,
+        number=number,
+        sealed=sealed,
+        sha256=sealed.sha256,
+        line_count=len(removals),
+        built_by=by,
+    )
+    ManifestLine.objects.bulk_create(
+        ManifestLine(manifest=manifest, removal=removal) for removal in removals
+    )
+    Removal.objects.filter(
+        pk__in=[removal.pk for removal in removals], state=Removal.State.DUE
+    ).update(state=Removal.State.LISTED)
+    CustodyEvent.objects.append(
+        "manifest_built",
+        manifest,
+        by=by,
+        after={"number": number, "lines": len(removals)},
+        file_sha256=sealed.sha256,
+    )
+    return manifest
 
 
 def _bytes_of(revision: Revision, number: int, removals: Sequence[Removal]) -> bytes:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from moderation.datasets import removals
 from moderation.datasets.manifests import ManifestRefused
-from moderation.evidence import sealing, store
+from moderation.evidence import sealing
 from moderation.models import Manifest, Revision
 from moderation.permissions import MANIFEST_PUBLISH, SCAN_VIEW
 
@@ -57,7 +57,7 @@ def download_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     """The manifest as it was signed, byte for byte."""
     manifest = get_object_or_404(Manifest.objects.select_related("sealed", "revision"), pk=pk)
     try:
-        data = store.open_sealed(manifest.sealed)
+        data = removals.read_manifest(manifest, by=person_of(request))
     except sealing.Unreadable:
         messages.error(
             request,

@@ -27,7 +27,7 @@ class Command(Base):
                 self.say("Fetching was off already.")
             return {"fetching": False, "until": None}
         if not (options["basis"] and options["officer"] and options["until"]):
-            raise CommandError("fetching on needs --basis, --officer and --until.")
+            raise CommandError("fetching on needs --basis, --officer and --until.", returncode=2)
         try:
             recorded = fetching.switch_on(
                 basis=options["basis"],
@@ -51,4 +51,4 @@ def _end_of(text: str) -> datetime:
             return moment
     except ValueError:
         pass
-    raise CommandError("--until takes a date such as 2030-12-31.")
+    raise CommandError("--until takes a date such as 2030-12-31.", returncode=2)

@@ -55,7 +55,8 @@ class Command(Base):
 
 
 def _mapping(text: str) -> dict[str, str]:
+    """Field to column; an empty column says that none serves the field."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not name.strip() or not column.strip() for name, _, column in pairs):
-        raise CommandError("Write --map as field=column pairs: --map url=COL,md5=COL")
+    if any(not name.strip() or not equals for name, equals, _ in pairs):
+        raise CommandError("Write --map as field=column pairs: --map url=COL,md5=COL", returncode=2)
     return {name.strip(): column.strip() for name, _, column in pairs}
