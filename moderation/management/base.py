@@ -97,7 +97,7 @@ def revision_named(name: str) -> Revision:
     if revision is not None:
         return revision
     if "@" not in name:
-        raise CommandError(f"Write the revision as NAME@LABEL, not {name!r}.")
+        raise CommandError(f"Write the revision as NAME@LABEL, not {name!r}.", returncode=2)
     known = ", ".join(str(each) for each in Revision.objects.select_related("dataset")[:5])
     raise CommandError(
         f"No revision is called {name!r}. "

@@ -28,6 +28,7 @@ from .heartbeat import Stopped
 from .indexes import Span
 from .matcher import Hit
 
+ROW_KEY_LENGTH = 200  # a dataset may hold anything there; the row itself is known by its number
 KEPT_FACTS = (
     "url_key",
     "sha256",
@@ -126,7 +127,7 @@ def _entry(shard_scan: ShardScan, flagged: Flagged) -> Entry:
     for digest in ("md5", "sha1", "sha256"):
         values[digest] = values[digest] or getattr(facts, f"given_{digest}")
     values |= {
-        "row_key": facts.row_key or "",
+        "row_key": (facts.row_key or "").replace("\0", "")[:ROW_KEY_LENGTH],
         "format": facts.format or "",
         "pdq_bands": grouping.bands(facts.pdq) if facts.pdq else None,
         "sealed": sealing.seal_text({"url": flagged.url, "caption": flagged.caption}),
