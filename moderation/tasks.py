@@ -12,9 +12,9 @@ from moderation.datasets import removals
 from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
 from moderation.files import LocationError
-from moderation.hash_lists.withdrawals import affected_cases
+from moderation.hash_lists.withdrawals import cases_to_reopen
 from moderation.matching.index import IndexCorrupt
-from moderation.models import Case, HashListVersion, Scan, ShardScan
+from moderation.models import HashListVersion, Scan, ShardScan
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, queue
 from moderation.scanning import pipeline, planning, rescans
@@ -92,11 +92,8 @@ def notice_lists() -> bool:
 
 def reopen_withdrawn(version: HashListVersion) -> int:
     """Reopen cases closed before this version withdrew what they rest on; return how many."""
-    affected = affected_cases(version).filter(
-        state=Case.State.CLOSED, closed_at__lt=version.loaded_at
-    )
     reopened = 0
-    for case in affected:
+    for case in cases_to_reopen(version):
         try:
             decisions.reopen(case, because=f"known_hash_withdrawn version {version.pk}")
         except CaseConflict:

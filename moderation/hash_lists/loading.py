@@ -23,7 +23,7 @@ from . import staging
 from .formats import DELTA_FORMATS, read
 from .known import ListError, ListUnreadable
 from .profiles import Profile
-from .withdrawals import affected_cases
+from .withdrawals import cases_to_reopen
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -50,7 +50,7 @@ class ListOptions:
 class Loaded:
     """What a version changed, or would change.
 
-    ``would_reopen`` counts cases with matches to withdrawn values and no report sent.
+    ``would_reopen`` counts closed cases with matches to withdrawn values and no report sent.
     ``version_id`` is None after a dry run. ``repeated``: this file was loaded under this label
     before, nothing was changed now, and the counts are those of what the version holds.
     """
@@ -119,7 +119,7 @@ def load(
         version.save()
         hash_list.current = version
         hash_list.save(update_fields=["current"])
-        would_reopen = affected_cases(version).count() if difference.removed else 0
+        would_reopen = cases_to_reopen(version).count() if difference.removed else 0
         loaded = Loaded(
             slug,
             label,

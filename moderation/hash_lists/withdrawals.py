@@ -18,10 +18,7 @@ def withdrawn_hashes(version: HashListVersion) -> KnownHashQuerySet:
 
 
 def affected_cases(version: HashListVersion) -> CaseQuerySet:
-    """Return the cases with a match to a value that ``version`` withdrew and no report sent yet.
-
-    Those are what a withdrawal reopens for a second look.
-    """
+    """Return the cases with a match to a value that ``version`` withdrew and no report sent yet."""
     # From the matches, of which there are few, to the known hashes, of which there are millions.
     matches = Match.objects.filter(known_hash__removed_in=version).exclude(
         Exists(_standing("known_hash__"))
@@ -29,6 +26,14 @@ def affected_cases(version: HashListVersion) -> CaseQuerySet:
     return Case.objects.filter(pk__in=matches.values("flag__case")).exclude(
         reports__state__in=REPORTED
     )
+
+
+def cases_to_reopen(version: HashListVersion) -> CaseQuerySet:
+    """Return the affected cases that were closed before ``version`` came: they get a second look.
+
+    Those still in work are with people already.
+    """
+    return affected_cases(version).filter(state=Case.State.CLOSED, closed_at__lt=version.loaded_at)
 
 
 def _standing(prefix: str) -> KnownHashQuerySet:

@@ -190,6 +190,6 @@ def _summary(loaded: Loaded, *, dry_run: bool) -> str:
     if loaded.removed:
         verb = "would reopen" if dry_run else "reopens"
         parts.append(
-            f"What it withdraws {verb} {loaded.would_reopen} cases that are not reported yet."
+            f"What it withdraws {verb} {loaded.would_reopen} cases: closed, and not reported."
         )
     return " ".join(parts)

@@ -32,7 +32,8 @@ def flagged_case(known: KnownHash, *, number: int = 1, state: str = Case.State.O
     entry = Entry.objects.create(
         revision=revision, shard=shard, row=number, sealed=b"", outcome="hashed", reason="column"
     )
-    case = Case.objects.create(state=state)
+    closed_at = timezone.now() if state == Case.State.CLOSED else None
+    case = Case.objects.create(state=state, closed_at=closed_at)
     Match.objects.create(
         flag=Flag.objects.create(entry=entry, case=case),
         known_hash=known,
