@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('verdict', models.CharField(choices=[('confirmed', 'Confirmed'), ('cleared', 'Cleared'), ('escalated', 'Escalated')], max_length=10)),
-                ('code', models.CharField(choices=[('REMOVE_KNOWN', 'Remove: the match on a list holds'), ('REMOVE_SUSPECT', 'Remove: on no such list, held reportable'), ('KEEP_FALSE_MATCH', 'Keep: a different picture'), ('ESCALATE', 'Escalate to a lead')], max_length=20)),
+                ('code', models.CharField(choices=[('REMOVE_KNOWN', 'Remove: the match is right'), ('REMOVE_SUSPECT', 'Remove: harmful in our own judgement'), ('KEEP_FALSE_MATCH', 'Keep: a different picture'), ('ESCALATE', 'Escalate to a lead')], max_length=20)),
                 ('harm_class', models.CharField(choices=[('csam', 'Child sexual abuse material'), ('non_photographic', 'Non-photographic child sexual abuse material'), ('abuse_related', 'Abuse related'), ('adult_intimate', 'Adult intimate picture, shared without consent'), ('other', 'Other harm under local policy'), ('unknown', 'Not yet classed')], max_length=20)),
                 ('at', models.DateTimeField(auto_now_add=True)),
             ],
@@ -257,7 +257,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('stage', models.CharField(choices=[('first', 'First'), ('second', 'Second'), ('lead', 'Lead')], max_length=10)),
                 ('claimed_at', models.DateTimeField(auto_now_add=True)),
-                ('answer', models.CharField(blank=True, choices=[('REMOVE_KNOWN', 'Remove: the match on a list holds'), ('REMOVE_SUSPECT', 'Remove: on no such list, held reportable'), ('KEEP_FALSE_MATCH', 'Keep: a different picture'), ('ESCALATE', 'Escalate to a lead')], max_length=20)),
+                ('answer', models.CharField(blank=True, choices=[('REMOVE_KNOWN', 'Remove: the match is right'), ('REMOVE_SUSPECT', 'Remove: harmful in our own judgement'), ('KEEP_FALSE_MATCH', 'Keep: a different picture'), ('ESCALATE', 'Escalate to a lead')], max_length=20)),
                 ('harm_class', models.CharField(blank=True, choices=[('csam', 'Child sexual abuse material'), ('non_photographic', 'Non-photographic child sexual abuse material'), ('abuse_related', 'Abuse related'), ('adult_intimate', 'Adult intimate picture, shared without consent'), ('other', 'Other harm under local policy'), ('unknown', 'Not yet classed')], max_length=20)),
                 ('reason', models.TextField(blank=True, help_text='Stays inside; never part of a report.')),
                 ('idempotency_key', models.CharField(max_length=64, null=True, unique=True)),

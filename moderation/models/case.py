@@ -148,8 +148,8 @@ class Review(models.Model):
         LEAD = "lead"
 
     class Answer(models.TextChoices):
-        REMOVE_KNOWN = "REMOVE_KNOWN", "Remove: the match on a list holds"
-        REMOVE_SUSPECT = "REMOVE_SUSPECT", "Remove: on no such list, held reportable"
+        REMOVE_KNOWN = "REMOVE_KNOWN", "Remove: the match is right"
+        REMOVE_SUSPECT = "REMOVE_SUSPECT", "Remove: harmful in our own judgement"
         KEEP_FALSE_MATCH = "KEEP_FALSE_MATCH", "Keep: a different picture"
         ESCALATE = "ESCALATE", "Escalate to a lead"
 

@@ -21,12 +21,20 @@ class AnswerNotOffered(Exception):
     """This answer does not exist for the case at this stage; the message says why."""
 
 
+class ReasonNeeded(Exception):
+    """This answer is not taken without a written reason; the message says why."""
+
+
 @dataclass(frozen=True)
 class Offer:
-    """One answer as a person is offered it: locked with a reason, or open with its consequence."""
+    """One answer as a person is offered it: locked with a reason, or open.
+
+    ``explain`` says why it takes a written reason; empty where it takes none.
+    """
 
     answer: Review.Answer
     locked: str
+    explain: str
 
 
 def offers(case: Case, *, stage: str) -> list[Offer]:
@@ -40,7 +48,14 @@ def offers(case: Case, *, stage: str) -> list[Offer]:
         Review.Answer.REMOVE_KNOWN: "" if known else "Only a trial list matches.",
         Review.Answer.ESCALATE: "A lead decides." if stage == Review.Stage.LEAD else "",
     }
-    return [Offer(answer, locks.get(answer, "")) for answer in Review.Answer]
+    explain = {Review.Answer.ESCALATE: "Write a reason below: the lead reads it."}
+    if decisions.exact_matches(case):
+        explain[Review.Answer.KEEP_FALSE_MATCH] = (
+            "Write a reason below: it goes against an exact match."
+        )
+    return [
+        Offer(answer, locks.get(answer, ""), explain.get(answer, "")) for answer in Review.Answer
+    ]
 
 
 @transaction.atomic
@@ -63,6 +78,7 @@ def give(
     Raises:
         CaseConflict: the lease has ended or is another tab's, or the case was changed meanwhile.
         AnswerNotOffered: the answer does not exist for this case at this stage.
+        ReasonNeeded: a keep against an exact match, or an escalation, without a reason.
         NotYours: the capability was taken away meanwhile.
         SamePerson: their own answer already stands in this round.
     """
@@ -82,7 +98,8 @@ def give(
         raise queue.NotYours(queue.why_not(locked, user=by))
     if locked.reviews.standing().filter(reviewer=by).exists():
         raise decisions.SamePerson(f"case {case.pk}: this person has answered")
-    _check(locked, review.stage, answer)
+    reason = reason.strip()
+    _check(locked, review.stage, answer, reason)
     review.answer = answer
     review.harm_class = (harm_class or locked.harm_class) if answer in Review.REMOVALS else ""
     review.reason = reason
@@ -163,18 +180,21 @@ def settle_due() -> int:
 
 
 def reach(case: Case) -> dict[str, int]:
-    """How far a removal goes: entries and revisions of the case's group."""
+    """How far an answer goes: entries and revisions of the case's group, and entries with a link."""
     flags = Flag.objects.filter(case=case)
     return {
         "entries": flags.count(),
         "revisions": flags.values("entry__revision").distinct().count(),
+        "links": flags.filter(entry__url_key__isnull=False).count(),
     }
 
 
-def _check(case: Case, stage: str, answer: str) -> None:
+def _check(case: Case, stage: str, answer: str, reason: str) -> None:
     for offer in offers(case, stage=stage):
         if offer.answer == answer:
             if offer.locked:
                 raise AnswerNotOffered(offer.locked)
+            if offer.explain and not reason:
+                raise ReasonNeeded(offer.explain)
             return
     raise AnswerNotOffered("There is no such answer.")

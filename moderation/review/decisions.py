@@ -1,7 +1,8 @@
 """From settled answers to the decision that stands (console.md 1, 2.3, 2.4).
 
-Two different people stand behind every removal (H5). A second person sees nothing of the first
-answer, so agreement means that two people reached the same verdict on their own.
+Two different people stand behind every verdict: removals (H5) and keeps alike, so that "waits for a
+second person" says nothing of the first answer. The second sees nothing of it either: agreement
+means that two people reached the same verdict on their own.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ _SERIOUS_FIRST = list(HarmClass)  # the order in which the classes are told
 
 
 class SamePerson(Exception):
-    """One person cannot stand on both sides of a removal (H5)."""
+    """One person cannot stand on both sides of a verdict (H5)."""
 
 
 @dataclass(frozen=True)
@@ -57,28 +58,19 @@ def trusted_exact(case: Case) -> bool:
     return matches.exclude(algorithm__in=PERCEPTUAL).exists()
 
 
-def keep_needs_second(case: Case) -> bool:
-    """Whether KEEP takes two people: against an exact match, or against an earlier removal."""
-    return restores(case) or exact_matches(case)
-
-
-def restores(case: Case) -> bool:
-    """Whether KEEP would lift a removal that stands from an earlier round."""
-    standing = case.decisions.standing().last()
-    return standing is not None and standing.verdict == Decision.Verdict.CONFIRMED
-
-
-def next_step(
-    review: Review, *, earlier: list[Review], keep_needs_second: bool, restores: bool = False
-) -> Step:
+def next_step(review: Review, *, earlier: list[Review]) -> Step:
     """Return where this settled answer leads, given the other standing answers of the round.
+
+    The second of two people with the same verdict closes the case. Until then the first waits for
+    another person, two who differ wait for a lead, and a lead who is alone with an escalated case
+    asks one more person.
 
     Args:
         review: the answer that has just settled.
         earlier: the standing answers before it, oldest first.
-        keep_needs_second: what `keep_needs_second` says of the case.
-        restores: a removal from an earlier round stands, which not even a lead lifts alone.
     """
+    if review.answer == Review.Answer.ESCALATE:
+        return Step("escalate")
     removes = review.answer in Review.REMOVALS
     alike = [
         other
@@ -87,24 +79,10 @@ def next_step(
         and (other.answer in Review.REMOVALS) == removes
         and other.reviewer_id != review.reviewer_id
     ]
-    behind = alike[-1] if alike else None
-    verdict = Decision.Verdict.CONFIRMED if removes else Decision.Verdict.CLEARED
-    if review.answer == Review.Answer.ESCALATE:
-        return Step("escalate")
-    if review.stage == Review.Stage.FIRST:
-        if removes or keep_needs_second:
-            return Step("propose")
-        return Step("close", verdict)
-    if review.stage == Review.Stage.SECOND:
-        proposal = [other for other in earlier if other.answer != Review.Answer.ESCALATE][-1:]
-        if proposal and proposal[0] in alike:
-            return Step("close", verdict, proposal[0])
-        return Step("dispute")
-    if behind is not None:
-        return Step("close", verdict, behind)
-    if removes or restores:
-        return Step("propose")
-    return Step("close", verdict)
+    if alike:
+        verdict = Decision.Verdict.CONFIRMED if removes else Decision.Verdict.CLEARED
+        return Step("close", verdict, alike[-1])
+    return Step("dispute" if review.stage == Review.Stage.SECOND else "propose")
 
 
 def follow(review: Review, *, case: Case) -> None:
@@ -112,16 +90,10 @@ def follow(review: Review, *, case: Case) -> None:
     earlier = list(
         case.reviews.standing().exclude(pk=review.pk).select_related("reviewer").order_by("pk")
     )
-    step = next_step(
-        review,
-        earlier=earlier,
-        keep_needs_second=keep_needs_second(case),
-        restores=restores(case),
-    )
-    if step.verdict == Decision.Verdict.CONFIRMED and step.with_ is not None:
-        confirm(case, first=step.with_, second=review)
-    elif step.verdict == Decision.Verdict.CLEARED:
-        clear(case, first=step.with_ or review, second=review if step.with_ else None)
+    step = next_step(review, earlier=earlier)
+    if step.with_ is not None:
+        close = confirm if step.verdict == Decision.Verdict.CONFIRMED else clear
+        close(case, first=step.with_, second=review)
     else:
         if review.answer in Review.REMOVALS:  # provisional at once (console.md 2.3)
             _entries(case).filter(quarantined_at=None).update(quarantined_at=timezone.now())
@@ -137,8 +109,6 @@ def confirm(case: Case, *, first: Review, second: Review) -> Decision:
     Raises:
         SamePerson: both answers are one person's.
     """
-    if first.reviewer_id == second.reviewer_id:
-        raise SamePerson(f"case {case.pk}: one person answered twice")
     serious = min((first.harm_class, second.harm_class), key=_seriousness)
     decision = _decide(
         case, Decision.Verdict.CONFIRMED, second.answer, serious, first=first, second=second
@@ -149,11 +119,14 @@ def confirm(case: Case, *, first: Review, second: Review) -> Decision:
     return decision
 
 
-def clear(case: Case, *, first: Review, second: Review | None) -> Decision:
+def clear(case: Case, *, first: Review, second: Review) -> Decision:
     """Close a locked case as no harm: its entries leave quarantine.
 
     Removals of a superseded decision that are not verified yet are withdrawn; what is verified
     gone stays so.
+
+    Raises:
+        SamePerson: both answers are one person's.
     """
     decision = _decide(
         case,
@@ -218,8 +191,10 @@ def _decide(
     harm_class: str,
     *,
     first: Review,
-    second: Review | None,
+    second: Review,
 ) -> Decision:
+    if first.reviewer_id == second.reviewer_id:
+        raise SamePerson(f"case {case.pk}: one person answered twice")
     before = {"state": case.state}
     case.move("close", closed_at=timezone.now(), harm_class=harm_class, came_from="")
     decision = Decision.objects.create(
@@ -228,7 +203,7 @@ def _decide(
         code=code,
         harm_class=harm_class,
         first=first.reviewer,
-        second=second.reviewer if second is not None else None,
+        second=second.reviewer,
         supersedes=case.decisions.standing().last(),
     )
     CustodyEvent.objects.append(
@@ -239,7 +214,7 @@ def _decide(
         after={
             "state": case.state,
             "decision": decision.pk,
-            "reviews": [review.pk for review in (first, second) if review is not None],
+            "reviews": [first.pk, second.pk],
         },
     )
     return decision

@@ -17,7 +17,7 @@ from moderation.models import Case, CustodyEvent, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
 from moderation.models.person import pseudonym_of
 from moderation.permissions import DECIDE_FINAL, URL_RAW
-from moderation.review import answers, decisions, exposure, queue
+from moderation.review import answers, exposure, queue
 
 from . import words
 from .paging import page_of, query_without
@@ -214,8 +214,6 @@ def initial(case: Case) -> dict[str, Any]:
 
 def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
     """The four answers with key, words and consequence."""
-    leads = context["stage"] == Review.Stage.LEAD
-    keep_second = decisions.restores(case) if leads else decisions.keep_needs_second(case)
     behind = {
         review.answer in Review.REMOVALS
         for review in ([] if context["blind"] else earlier(case))
@@ -227,12 +225,12 @@ def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
             "code": offer.answer.value,
             "label": offer.answer.label,
             "locked": offer.locked,
+            "explain": offer.explain,
             "consequence": consequence(
                 offer.answer,
                 stage=context["stage"],
                 reach=context["reach"],
                 reported=case.harm_class in REPORTED,
-                keep_second=keep_second,
                 behind=behind,
             ),
         }
@@ -246,7 +244,6 @@ def consequence(
     stage: str,
     reach: dict[str, int],
     reported: bool,
-    keep_second: bool,
     behind: set[bool],
 ) -> str:
     """What follows from an answer, in one or two sentences; nothing of the first answer in it.
@@ -261,12 +258,17 @@ def consequence(
     effect = f"keeps {entries}"
     if removes:
         effect = f"removes {entries} in {revisions}"
-        effect += ", drafts 1 report" if reported else ""
+        effect += _report(reach) if reported else ""
     if stage == Review.Stage.SECOND:
         return f"If the two of you agree: {effect}. If not, a lead decides."
-    if removes in behind or not (removes or keep_second):
+    if removes in behind:
         return f"{effect[0].upper()}{effect[1:]}. The case is closed."
     return f"Asks a second person. If they agree: {effect}."
+
+
+def _report(reach: dict[str, int]) -> str:
+    """Hotlines are told links, never files: without one there is nothing to draft."""
+    return ", drafts 1 report" if reach["links"] else "; no report: no entry has a link"
 
 
 def record_view(case: Case, *, by: User) -> None:

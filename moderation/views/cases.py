@@ -82,6 +82,9 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
     except answers.AnswerNotOffered as refused:
         form.add_error("answer", str(refused))
         return case_page.show(request, row, form=form, status=400)
+    except answers.ReasonNeeded as missing:
+        form.add_error("reason", str(missing))
+        return case_page.show(request, row, form=form, status=400)
     except queue.NotYours:
         raise PermissionDenied from None
     settle_later(review)

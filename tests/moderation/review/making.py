@@ -144,7 +144,9 @@ def record_basis() -> LegalBasis:
 
 
 def answer(case: Case, by: User, code: str, **fields: Any) -> Any:
-    """Claim and answer; the answer is still undoable."""
+    """Claim and answer, with a reason where one is needed; the answer is still undoable."""
+    if code in ("KEEP_FALSE_MATCH", "ESCALATE"):
+        fields = {"reason": "another ship"} | fields
     held = queue.claim(case, by=by)
     return answers.give(
         held,

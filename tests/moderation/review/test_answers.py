@@ -56,7 +56,8 @@ def test_the_harm_class_is_the_cases_unless_told(reviewer):
 
 def test_only_removals_carry_a_harm_class(reviewer):
     held = queue.claim(make_case(), by=reviewer)
-    assert give(held, reviewer, answer="ESCALATE", harm_class="csam").harm_class == ""
+    given = give(held, reviewer, answer="ESCALATE", harm_class="csam", reason="two ships?")
+    assert given.harm_class == ""
 
 
 def test_the_same_key_again_changes_nothing(reviewer):
@@ -122,7 +123,21 @@ def test_a_lead_cannot_escalate_further(reviewer, lead):
     case = settled(make_case(), reviewer, "ESCALATE")
     held = queue.claim(case, by=lead)
     with pytest.raises(answers.AnswerNotOffered, match="lead"):
-        give(held, lead, answer="ESCALATE")
+        give(held, lead, answer="ESCALATE", reason="still unsure")
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_an_escalation_and_a_keep_against_an_exact_match_take_a_reason(reviewer, reason):
+    held = queue.claim(make_case(), by=reviewer)
+    for code in ("ESCALATE", "KEEP_FALSE_MATCH"):
+        with pytest.raises(answers.ReasonNeeded):
+            give(held, reviewer, answer=code, reason=reason)
+    assert give(held, reviewer, answer="KEEP_FALSE_MATCH", reason=" ship ").reason == "ship"
+
+
+def test_a_keep_of_near_matches_takes_no_reason(reviewer):
+    held = queue.claim(make_case(near=True), by=reviewer)
+    assert give(held, reviewer, answer="KEEP_FALSE_MATCH").reason == ""
 
 
 def test_no_other_answer_exists(reviewer):
@@ -141,7 +156,7 @@ def test_undo_returns_case_and_lease(reviewer):
     assert Review.objects.get(pk=review.pk).ended == "undone"
     assert case.reviews.get(ended="").stage == "first"
     assert answers.undoable(by=reviewer) is None
-    again = give(back, reviewer, idempotency_key="key-2", answer="ESCALATE")
+    again = give(back, reviewer, idempotency_key="key-2", answer="ESCALATE", reason="unsure")
     assert again.pk != review.pk
 
 
@@ -221,10 +236,11 @@ def test_the_sweep_settles_what_a_lost_task_left(reviewer, second_reviewer):
     assert set(Case.objects.values_list("state", flat=True)) == {"proposed", "escalated"}
 
 
-def test_reach_counts_entries_and_revisions():
+def test_reach_counts_entries_revisions_and_links():
     case = make_case(entries=3)
-    add_entry(case, revision=make_revision("r2"))
-    assert answers.reach(case) == {"entries": 4, "revisions": 2}
+    linkless = add_entry(case, revision=make_revision("r2"))
+    type(linkless).objects.filter(pk=linkless.pk).update(url_key=None)
+    assert answers.reach(case) == {"entries": 4, "revisions": 2, "links": 3}
 
 
 def test_every_step_is_in_an_intact_chain(reviewer, second_reviewer):

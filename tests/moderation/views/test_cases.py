@@ -257,6 +257,19 @@ def test_an_answer_not_offered_is_400(login, reviewer, enqueued, fields):
     assert "Only a trial list matches." in text(page)
 
 
+def test_a_missing_reason_is_400_and_says_so_at_its_field(login, reviewer, enqueued, fields):
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = login(reviewer).post(
+        at("case_answer", case), fields(case, answer="KEEP_FALSE_MATCH", reason=" ")
+    )
+    assert page.status_code == 400
+    assert page.context["form"].errors == {
+        "reason": ["Write a reason below: it goes against an exact match."]
+    }
+    assert Case.objects.get().state == "open"
+
+
 def test_undo_brings_the_draft_back(login, reviewer, enqueued, fields):
     case = make_case()
     queue.claim(case, by=reviewer)
@@ -330,10 +343,11 @@ def assert_blind(body, case, first):
         assert hidden not in body, hidden
 
 
-def test_what_the_first_page_offers_equals_the_seconds_but_for_the_stage(
-    login, reviewer, second_reviewer
+@pytest.mark.parametrize("near", [True, False])
+def test_the_second_page_does_not_depend_on_the_first_answer(
+    login, reviewer, second_reviewer, near
 ):
-    keep, remove = make_case(), make_case()
+    keep, remove = make_case(near=near), make_case(near=near)
     settled(keep, reviewer, "KEEP_FALSE_MATCH")
     settled(remove, reviewer, "REMOVE_KNOWN")
     pages = []
@@ -342,6 +356,17 @@ def test_what_the_first_page_offers_equals_the_seconds_but_for_the_stage(
         page = login(second_reviewer).get(at("case", case))
         pages.append([(offer["locked"], offer["consequence"]) for offer in page.context["offers"]])
     assert pages[0] == pages[1]
+
+
+def test_no_report_is_promised_for_a_case_without_a_link(login, reviewer):
+    case = make_case(entries=2)
+    client = login(reviewer)
+    queue.claim(case, by=reviewer)
+    assert "removes 2 entries in 1 revision, drafts 1 report." in text(client.get(at("case", case)))
+    Entry.objects.update(url_key=None)
+    body = text(client.get(at("case", case)))
+    assert "removes 2 entries in 1 revision; no report: no entry has a link." in body
+    assert "drafts 1 report" not in body
 
 
 def test_a_lead_sees_both_answers_of_a_dispute(login, reviewer, second_reviewer, lead):
