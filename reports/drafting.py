@@ -34,12 +34,15 @@ class Undrafted:
 def draft(case: Case, *, by: User | None = None) -> list[Report]:
     """Draft one report for each responsible agency and return them; none where nobody is.
 
+    Where an agency takes nothing of the case, none is begun: a draft that nobody could ever propose
+    helps nobody.
+
     Running it again changes nothing, except that a draft takes in entries which joined the case
     since. Only child sexual abuse material has a responsible agency; a case not yet classed waits.
 
     Raises:
-        ReportRefused: the case is not confirmed, its data may not go to this environment, or the
-            agency set for this site does not exist.
+        ReportRefused: the case is not confirmed, its data may not go to this environment, the
+            agency set for this site does not exist, or it takes nothing of the case.
     """
     locked = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
     if not is_confirmed(locked):
@@ -53,7 +56,10 @@ def draft(case: Case, *, by: User | None = None) -> list[Report]:
     standing = {report.agency: report for report in locked.reports.live()}
     drafted = []
     for agency in agencies:
-        report = standing.get(agency.slug) or _new(locked, agency, by=by)
+        report = standing.get(agency.slug)
+        if report is None and (reason := agency.nothing_to_tell(locked)):
+            raise ReportRefused(reason)
+        report = report or _new(locked, agency, by=by)
         if report.state == Report.State.DRAFT:
             _take_in(report, by=by)
         drafted.append(report)
@@ -89,18 +95,21 @@ def undrafted() -> list[Undrafted]:
     reportable = [HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC, HarmClass.UNKNOWN]
     for case in cases.filter(harm_class__in=reportable)[:UNDRAFTED_SHOWN]:
         try:
-            responsible = bool(registry.responsible(case.harm_class))
+            agencies = registry.responsible(case.harm_class)
             environments.check_data(case, environments.environment_now())
         except (ReportRefused, UnknownAgency) as refused:
             waiting.append(Undrafted(case, str(refused), may_draft=False))
             continue
+        nothing = " ".join(filter(None, (each.nothing_to_tell(case) for each in agencies)))
         if case.harm_class == HarmClass.UNKNOWN:
             reason = "Not yet classed: a lead reopens the case and gives it a class."
+        elif nothing:
+            reason = nothing
         elif case.reports.exists():
             reason = "Its last report was withdrawn."
         else:
             reason = "No report was drafted when it was confirmed."
-        waiting.append(Undrafted(case, reason, may_draft=responsible))
+        waiting.append(Undrafted(case, reason, may_draft=bool(agencies) and not nothing))
     return waiting
 
 
@@ -169,7 +178,7 @@ def propose(report: Report, *, by: User, edit_no: int | None = None) -> Report:
     locked.move("propose", composed_by=by, reason="")
     if not sendable:
         raise ReportRefused(
-            "No entry of this report can be sent: see the reasons under Check, or withdraw it."
+            "No entry of this report can be sent: see the reasons under Check, and withdraw it."
         )
     _record("report_proposed", locked, before=Report.State.DRAFT, by=by)
     return locked

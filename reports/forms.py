@@ -107,7 +107,9 @@ class SendBackForm(ReasonForm):
 
 
 class WithdrawForm(ReasonForm):
-    pass
+    def __init__(self, *args: Any, reason: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["reason"] = reason
 
 
 class FileForm(StepForm):

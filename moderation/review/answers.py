@@ -180,7 +180,7 @@ def settle_due() -> int:
 
 
 def reach(case: Case) -> dict[str, int]:
-    """How far an answer goes: entries and revisions of the case's group, and entries with a link."""
+    """How far an answer goes: entries, revisions and linked entries of the case's group."""
     flags = Flag.objects.filter(case=case)
     return {
         "entries": flags.count(),

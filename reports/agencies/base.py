@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from moderation.models import Case
 from moderation.models.case import HarmClass
 from reports.models import Report
 
@@ -66,6 +67,10 @@ class Agency(ABC):
         return tuple(each.name for each in self.fields)
 
     @abstractmethod
+    def nothing_to_tell(self, case: Case) -> str:
+        """Return why the agency takes nothing of this case, and what to do; empty if it may."""
+
+    @abstractmethod
     def payload(self, report: Report) -> Payload:
         """Return the rows for the report as the facts now are; nothing is stored."""
 
@@ -79,11 +84,11 @@ class Agency(ABC):
 
 
 def good_url(url: str) -> str:
-    """Return why a URL cannot be reported, or nothing."""
+    """Return why a link cannot be reported, or nothing."""
     if not url:
-        return "no URL"
+        return "no link"
     if len(url) > URL_LIMIT:
-        return f"the URL is longer than {URL_LIMIT:,} characters"
+        return f"the link is longer than {URL_LIMIT:,} characters"
     if not URL.fullmatch(url) or not url.isprintable():
-        return "the URL is not an http or https address"
+        return "the link is not an http or https address"
     return ""

@@ -89,11 +89,13 @@ def show(request: HttpRequest, report: Report, *, status: int = 200, **more: Any
         "exports": report.exports.select_related("asked_by__person").order_by("-pk")[:EVENTS],
         "edit_form": EditForm(report=report, items=items) if steps.edit else None,
         "send_back_form": SendBackForm(report=report) if steps.send_back else None,
-        "withdraw_form": WithdrawForm(report=report) if steps.withdraw else None,
         "file_form": FileForm(report=report) if steps.file else None,
         "answer_form": AnswerForm(report=report) if steps.answer else None,
     }
     context |= check(report, agency)
+    if steps.withdraw:
+        why = "No entry can be sent." if context.get("dead_end") else ""
+        context["withdraw_form"] = WithdrawForm(report=report, reason=why)
     answer = render(request, "reports/detail.html", context | more, status=status)
     answer["Cache-Control"] = "no-store"
     return answer
@@ -155,4 +157,5 @@ def check(report: Report, agency: Agency) -> dict[str, Any]:
         "payload": payload,
         "empty": [each for each in agency.fields if each.name in payload.empty],
         "sendable": bool(payload.rows) and not blockers,
+        "dead_end": not payload.rows,
     }

@@ -270,7 +270,7 @@ def propose(desk: Desk, case: Case) -> Report:
     page.get_by_role("link", name=f"Report {report.pk}").click()
     expect(desk.panel("What")).to_contain_text("L1, ")
     expect(desk.panel("What")).to_contain_text("never")
-    expect(desk.panel("Check")).to_contain_text("no URL")
+    expect(desk.panel("Check")).to_contain_text("no link")
     desk.look("report-draft")
     page.get_by_role("button", name="Propose").click()
     expect(page.get_by_role("dialog")).to_contain_text("Another person approves it")

@@ -5,7 +5,8 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.test import override_settings
 
-from moderation.models import Case, CustodyEvent, Decision
+from moderation.evidence import sealing
+from moderation.models import Case, CustodyEvent, Decision, Entry
 from moderation.models.case import HarmClass
 from moderation.review import decisions
 from reports import drafting
@@ -329,3 +330,39 @@ def test_a_withdrawn_report_can_be_drafted_again(case: Case, reporter: User) -> 
     (report,) = drafting.draft(case, by=reporter)
     assert report.state == "draft"
     assert drafting.undrafted() == []
+
+
+def test_a_case_without_any_link_has_no_draft_and_says_what_to_do(
+    reviewer: User, second_reviewer: User, reporter: User
+) -> None:
+    case = make_case(entries=2)
+    Entry.objects.update(url_key=None, sealed=sealing.seal_text({"url": ""}))
+    settled(case, reviewer, REMOVE)
+    settled(case, second_reviewer, REMOVE)
+    assert not Report.objects.exists()
+    event = CustodyEvent.objects.get(action="report_not_drafted")
+    assert "None of its entries has a link" in event.reason
+    (waiting,) = drafting.undrafted()
+    assert "Tell the hotline on another channel" in waiting.reason
+    assert not waiting.may_draft
+    with pytest.raises(ReportRefused, match="takes links only"):
+        drafting.draft(case, by=reporter)
+
+    add_entry(case)  # a copy with a link joins the case
+    (waiting,) = drafting.undrafted()
+    assert waiting.may_draft
+    (report,) = drafting.draft(case, by=reporter)
+    assert report.items.count() == 3
+
+
+def test_a_draft_whose_links_are_gone_is_withdrawn_and_stands_with_the_reason(
+    case: Case, reporter: User
+) -> None:
+    Entry.objects.update(url_key=None, sealed=sealing.seal_text({"url": ""}))
+    assert drafting.draft(case) == [draft_of(case)]  # what stands stays
+    with pytest.raises(ReportRefused, match="and withdraw it"):
+        drafting.propose(draft_of(case), by=reporter)
+    drafting.withdraw(draft_of(case), by=reporter, reason="no link")
+    (waiting,) = drafting.undrafted()
+    assert "None of its entries has a link" in waiting.reason
+    assert not waiting.may_draft

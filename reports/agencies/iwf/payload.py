@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from moderation.models import Case, Entry
 from moderation.models.case import HarmClass
 from reports.agencies.base import MOMENT, Agency, Field, Payload, Row, Skipped, good_url
 from reports.agencies.facts import Facts, all_facts, moment
@@ -40,6 +41,14 @@ class IWF(Agency):
         Field("other_reports", True, "other bodies told"),
         Field("reporter_contact", False, "our contact"),
     )
+
+    def nothing_to_tell(self, case: Case) -> str:
+        if Entry.objects.filter(flag__case=case, url_key__isnull=False).exists():
+            return ""
+        return (
+            "None of its entries has a link, and the IWF takes links only. Tell the hotline on "
+            "another channel. When a copy with a link joins the case, a report can be drafted here."
+        )
 
     def payload(self, report: Report) -> Payload:
         rows, skipped, withdrawn, outside, again = [], [], 0, 0, 0
@@ -109,7 +118,7 @@ class IWF(Agency):
         ]
         found += missing
         if row["page_url"] and (wrong := good_url(row["page_url"])):
-            found.append(wrong.replace("the URL", "the page's URL"))
+            found.append(wrong.replace("the link", "the page's link"))
         for name in ("first_seen", "last_reachable"):
             if row[name] and not MOMENT.fullmatch(row[name]):
                 found.append(f"{name} is not a time in UTC")

@@ -211,7 +211,7 @@ def test_the_file_is_utf8_json_and_the_same_for_the_same_rows(case: Case) -> Non
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("", "no URL"),
+        ("", "no link"),
         ("https://a.example/" + "x" * 2066, "longer than 2,083"),
         ("ftp://a.example/b.jpg", "not an http"),
         ("//a.example/b.jpg", "not an http"),
@@ -253,7 +253,7 @@ def test_a_missing_required_field_is_named(case: Case, name: str) -> None:
         ({"media_type": "audio"}, "kind of media"),
         ({"ai_indication": {"value": "yes", "signals": []}}, "indication of AI"),
         ({"reviewer_grade": "D"}, "grade"),
-        ({"page_url": "file:///a"}, "the page's URL"),
+        ({"page_url": "file:///a"}, "the page's link"),
     ],
 )
 def test_a_wrong_field_is_named(case: Case, change: dict, why: str) -> None:
@@ -303,7 +303,7 @@ def test_entries_that_cannot_be_sent_are_left_out_with_the_reason(
     payload = IWF.payload(draft_of(case))
     assert len(payload.rows) == 1
     assert [(each.entry, each.reasons) for each in payload.skipped] == [
-        (embedded.pk, ("no URL",)),
+        (embedded.pk, ("no link",)),
         (unreadable.pk, ("its sealed link cannot be opened: check EVIDENCE_KEY",)),
     ]
 

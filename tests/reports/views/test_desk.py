@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from moderation.models import Case, CustodyEvent
+from moderation.evidence import sealing
+from moderation.models import Case, CustodyEvent, Entry
 from moderation.models.case import HarmClass
 from moderation.review import decisions
 from reports import drafting
@@ -261,7 +262,7 @@ def test_the_check_names_what_is_left_out(
     assert "1 more entry joined the case" in page
     client.post(reverse("reports:draft", args=[case.pk]))
     page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
-    assert f"Entry {bad.pk}</span> <span>no URL" in page
+    assert f"Entry {bad.pk}</span> <span>no link" in page
     assert "1 of 2" in page
 
 
@@ -295,3 +296,20 @@ def test_a_page_costs_the_same_whatever_the_number_of_entries(
     assert len(answer.context["facts"]) == 10
     second = client.get(reverse("reports:detail", args=[report.pk]) + "?page=2")
     assert len(second.context["facts"]) == 2
+
+
+def test_a_draft_that_cannot_be_sent_offers_to_withdraw_it(
+    case: Case, reporter: User, login: Login
+) -> None:
+    report, client = draft_of(case), login(reporter)
+    Entry.objects.update(url_key=None, sealed=sealing.seal_text({"url": ""}))
+    page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "so it cannot be proposed" in page
+    assert "Propose</button>" not in page
+    assert '<details class="more" open>' in page
+    assert 'value="No entry can be sent."' in page
+    status, page = step(client, "withdraw", report, reason="No entry can be sent.")
+    assert (status, state_of(report)) == (302, "withdrawn")
+    page = client.get(reverse("reports:list")).content.decode()
+    assert f"Case {case.pk}: None of its entries has a link" in page
+    assert "Draft a report" not in page
