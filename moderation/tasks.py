@@ -92,10 +92,12 @@ def notice_lists() -> bool:
 
 def reopen_withdrawn(version: HashListVersion) -> int:
     """Reopen cases closed before this version withdrew what they rest on; return how many."""
+    because = f"known_hash_withdrawn version {version.pk}"
     reopened = 0
-    for case in cases_to_reopen(version):
+    # Once per version and case, whatever the clocks of the machines say.
+    for case in cases_to_reopen(version).exclude(reopened_because=because):
         try:
-            decisions.reopen(case, because=f"known_hash_withdrawn version {version.pk}")
+            decisions.reopen(case, because=because)
         except CaseConflict:
             logger.info("case %s changed meanwhile and is not reopened", case.pk)
             continue

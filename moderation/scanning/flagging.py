@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -11,6 +12,7 @@ from moderation.models import (
     Case,
     Coverage,
     CustodyEvent,
+    Decision,
     Entry,
     Flag,
     HashList,
@@ -109,15 +111,18 @@ def _flag(
         if preview is not None:
             Preview.objects.get_or_create(entry=entry, level=level, defaults={"sealed": preview})
     flag = Flag.objects.filter(entry=entry).select_related("case").first()
+    fresh = flag is None
     if flag is None:
-        case, fresh = _case_for(entry), True
-        flag = Flag.objects.create(entry=entry, case=case)
-    else:
-        case, fresh = flag.case, False
+        flag = Flag.objects.create(entry=entry, case=_case_for(entry))
+    case = flag.case
+    known_before = set(
+        Match.objects.filter(flag__case=case).values_list("known_hash", flat=True).distinct()
+    )
     new_matches = [_match(shard_scan, flag, hit) for hit in hits]
-    _quarantine(entry, hits)
-    if any(new_matches) and case.state == Case.State.CLOSED:
-        _reach_closed_case(case, entry, fresh=fresh)
+    if case.state != Case.State.CLOSED:
+        _quarantine(entry, hits)
+    elif any(new_matches):
+        _reach_closed_case(case, entry, hits, known_before=known_before, fresh=fresh)
     return case
 
 
@@ -145,10 +150,23 @@ def _entry(shard_scan: ShardScan, flagged: Flagged) -> Entry:
 
 
 def _case_for(entry: Entry) -> Case:
-    case = grouping.case_of(entry)
-    if case is None:
-        case = Case.objects.create()
-        CustodyEvent.objects.append("case_opened", case, by=None, after={"entry": entry.pk})
+    """The case this entry belongs to, opened where there is none.
+
+    People answer for the entries they were shown. Once one has answered, only the same file may
+    still join; anything else that shows the picture gets a case of its own. Before that the edit
+    number moves on, so that an answer to the smaller case is refused as stale.
+    """
+    for case in grouping.cases_of(entry):
+        if grouping.same_file(entry, case):
+            return case
+        if case.state == Case.State.CLOSED:
+            if not _is_confirmed(case):
+                return case
+        elif not case.reviews.filter(superseded=False).exclude(answer="").exists():
+            Case.objects.filter(pk=case.pk).update(edit_no=F("edit_no") + 1)
+            return case
+    case = Case.objects.create()
+    CustodyEvent.objects.append("case_opened", case, by=None, after={"entry": entry.pk})
     return case
 
 
@@ -184,32 +202,42 @@ def _quarantine(entry: Entry, hits: list[Hit]) -> None:
         entry.save(update_fields=["quarantined_at"])
 
 
-def _reach_closed_case(case: Case, entry: Entry, *, fresh: bool) -> None:
-    """A decision fans out to a new entry that shows the same picture to the byte; anything less, or
-    new evidence in a case that was cleared, goes back to people."""
+def _is_confirmed(case: Case) -> bool:
     decision = case.decisions.standing().last()
-    same_bytes = Entry.objects.filter(flag__case=case, sha256=entry.sha256).exclude(pk=entry.pk)
-    if decision is not None and decision.verdict == "confirmed":
+    return decision is not None and decision.verdict == Decision.Verdict.CONFIRMED
+
+
+def _reach_closed_case(
+    case: Case, entry: Entry, hits: list[Hit], *, known_before: set[int], fresh: bool
+) -> None:
+    """A decision stands for a new entry of the same picture: a removal fans out to it, and a kept
+    picture stays kept, until a known hash that nobody has judged speaks against it."""
+    decision = case.decisions.standing().last()
+    if decision is not None and decision.verdict == Decision.Verdict.CONFIRMED:
         if not fresh:
             return
-        if entry.sha256 is not None and same_bytes.exists():
-            removal, created = Removal.objects.get_or_create(
-                entry=entry, decision=decision, defaults={"state": Removal.State.DUE}
+        entry.quarantined_at = entry.quarantined_at or timezone.now()
+        entry.save(update_fields=["quarantined_at"])
+        removal, created = Removal.objects.get_or_create(
+            entry=entry, decision=decision, defaults={"state": Removal.State.DUE}
+        )
+        if created:
+            CustodyEvent.objects.append(
+                "removal_due", removal, by=None, after={"decision": decision.pk}
             )
-            if created:
-                CustodyEvent.objects.append(
-                    "removal_due", removal, by=None, after={"decision": decision.pk}
-                )
-            return
-        other = Case.objects.create()
-        CustodyEvent.objects.append("case_opened", other, by=None, after={"entry": entry.pk})
-        Flag.objects.filter(entry=entry).update(case=other)
-        priorities.rate(other)
         return
+    unjudged = {hit.known_hash_id for hit in hits} - known_before
+    if not unjudged:
+        return
+    _quarantine(entry, hits)
     case.reviews.update(superseded=True)
     case.move("reopen", closed_at=None, reopened_because="new_match")
     CustodyEvent.objects.append(
-        "case_reopened", case, by=None, after={"entry": entry.pk}, reason="new_match"
+        "case_reopened",
+        case,
+        by=None,
+        after={"entry": entry.pk, "known_hashes": sorted(unjudged)},
+        reason="new_match",
     )
     case_reopened.send(sender=Case, case=case)
 

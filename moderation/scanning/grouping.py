@@ -7,6 +7,7 @@ from moderation.models import Case, Entry
 CASE_DISTANCE = 31  # PDQ bits; as for a near match
 BANDS = 16
 MIN_QUALITY = 50
+MOST = 50  # cases of one picture that are looked at
 LOCK = 0x43415345  # one grouping at a time: two workers must not open two cases for one picture
 
 
@@ -23,39 +24,56 @@ def bands(pdq: bytes) -> list[int]:
     ]
 
 
-def case_of(entry: Entry) -> Case | None:
-    """The case that already shows this entry's picture, or None: a new one is due.
+def cases_of(entry: Entry) -> list[Case]:
+    """The cases that already show this entry's picture, best first; none: a new one is due.
 
-    Equal digests first, then the nearest PDQ within 31 bits. A pair within 31 differs by at most
-    one bit in at least one of 16 bands, so the index finds all; the database counts the bits.
+    Equal digests come first, then PDQ within 31 bits by distance. A pair within 31 differs by at
+    most one bit in at least one of 16 bands, so the index finds all; the database counts the bits.
     """
-    digests = {
-        name: getattr(entry, name) for name in ("sha256", "sha1", "md5") if getattr(entry, name)
-    }
-    for name, value in digests.items():
-        case = Case.objects.filter(flags__entry__in=Entry.objects.filter(**{name: value})).first()
-        if case is not None:
-            return case
-    if entry.pdq is None or (entry.pdq_quality or 0) < MIN_QUALITY:
-        return None
-    return _by_picture(bytes(entry.pdq))
+    found: dict[int, Case] = {}
+    for name in ("sha256", "sha1", "md5"):
+        value = getattr(entry, name)
+        if value is not None:
+            equal = Entry.objects.filter(**{name: value})
+            for case in Case.objects.filter(flags__entry__in=equal).order_by("pk").distinct():
+                found.setdefault(case.pk, case)
+    if entry.pdq is not None and (entry.pdq_quality or 0) >= MIN_QUALITY:
+        near = [pk for pk in _near(bytes(entry.pdq)) if pk not in found]
+        cases = Case.objects.in_bulk(near)
+        found |= {pk: cases[pk] for pk in near}
+    return list(found.values())
 
 
-def _by_picture(pdq: bytes) -> Case | None:
+def same_file(entry: Entry, case: Case) -> bool:
+    """Whether the case has another entry of the same file: equal by the strongest digest that both
+    have. Where both have a SHA-256 a weaker one does not count, as it can be forged."""
+    others = Entry.objects.filter(flag__case=case).exclude(pk=entry.pk)
+    if entry.sha256 is not None and others.filter(sha256=entry.sha256).exists():
+        return True
+    if entry.sha256 is not None:
+        others = others.filter(sha256__isnull=True)
+    return any(
+        others.filter(**{name: value}).exists()
+        for name in ("sha1", "md5")
+        if (value := getattr(entry, name)) is not None
+    )
+
+
+def _near(pdq: bytes) -> list[int]:
     keys = [key ^ bit for key in bands(pdq) for bit in (0, *(1 << n for n in range(16)))]
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT near.case_id FROM (
                 SELECT flag.case_id,
-                       bit_count(('x' || encode(entry.pdq, 'hex'))::bit(256)
-                                 # ('x' || encode(%s, 'hex'))::bit(256)) AS distance
+                       min(bit_count(('x' || encode(entry.pdq, 'hex'))::bit(256)
+                                     # ('x' || encode(%s, 'hex'))::bit(256))) AS distance
                 FROM moderation_entry entry JOIN moderation_flag flag ON flag.entry_id = entry.id
                 WHERE entry.pdq_bands && %s AND entry.pdq_quality >= %s
+                GROUP BY flag.case_id
             ) AS near
-            WHERE near.distance <= %s ORDER BY near.distance, near.case_id LIMIT 1
+            WHERE near.distance <= %s ORDER BY near.distance, near.case_id LIMIT %s
             """,
-            [pdq, keys, MIN_QUALITY, CASE_DISTANCE],
+            [pdq, keys, MIN_QUALITY, CASE_DISTANCE, MOST],
         )
-        found = cursor.fetchone()
-    return Case.objects.get(pk=found[0]) if found else None
+        return [int(pk) for (pk,) in cursor.fetchall()]

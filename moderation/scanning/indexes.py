@@ -19,7 +19,7 @@ from config import env
 from moderation import files
 from moderation.algorithms import MATCHED, width_of
 from moderation.matching.index import KnownIndex, write_index
-from moderation.models import HashList, KnownHash
+from moderation.models import HashList, HashListVersion, KnownHash
 
 LAYOUT = 1  # of the choice of rows; part of the name
 CHUNK = 100_000  # values asked of the database at once
@@ -42,8 +42,18 @@ def spans_in_force(lists: Iterable[HashList] | None = None) -> list[Span]:
 
 
 def name_of(spans: Iterable[Span]) -> str:
-    """The file name of the index for these spans."""
-    text = ";".join(f"{s.list_id}:{s.after}-{s.upto}" for s in sorted(spans))
+    """The file name of the index for these spans. When a version was loaded is part of it: after
+    a database was restored its numbers are given once more, to other values."""
+    text = ";".join(
+        f"{s.list_id}:{s.after}-{s.upto}:"
+        + ",".join(
+            at.isoformat()
+            for at in HashListVersion.objects.filter(hash_list=s.list_id, number__lte=s.upto)
+            .order_by("number")
+            .values_list("loaded_at", flat=True)
+        )
+        for s in sorted(spans)
+    )
     return hashlib.sha256(f"{LAYOUT}|{_database()}|{text}".encode()).hexdigest()[:32] + ".index"
 
 

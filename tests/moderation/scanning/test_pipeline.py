@@ -3,9 +3,21 @@
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 
+from moderation.datasets.registering import register
 from moderation.evidence import sealing, store
-from moderation.models import Case, Coverage, Entry, Flag, Match, Preview, Revision, Scan
+from moderation.models import (
+    Case,
+    Coverage,
+    Entry,
+    Flag,
+    Match,
+    Preview,
+    Removal,
+    Revision,
+    Scan,
+)
 from moderation.scanning import progress, rescans
 from tests import pictures
 
@@ -116,8 +128,6 @@ def test_previews_are_sealed_for_what_is_flagged_and_nothing_else(
 def test_entries_that_show_one_picture_join_one_case(
     embedded: Revision, drawn: list[bytes], load_list: LoadList, run_scan: RunScan, tmp_path: Path
 ) -> None:
-    from moderation.datasets.registering import register
-
     copy = pictures.encoded(pictures.picture(4), quality=40)
     path = pictures.embedded(tmp_path / "train-copy.parquet", [drawn[4], copy, drawn[7]])
     mirror = register([str(path)], dataset="mirror", revision="v1", by=None).revision
@@ -204,3 +214,80 @@ def test_a_changed_shard_is_refused(
     assert scan.state == Scan.State.FAILED
     assert "changed since it was registered" in scan.error
     assert list(links.shards.exclude(ledger="").values_list("number", flat=True)) == [0]
+
+
+def test_a_look_alike_never_joins_a_case_that_somebody_answered(
+    embedded: Revision,
+    drawn: list[bytes],
+    load_list: LoadList,
+    run_scan: RunScan,
+    tmp_path: Path,
+    reviewer: User,
+) -> None:
+    load_list("demo", "1", [pdq_of(drawn[4])])
+    run_scan(embedded)
+    case = Case.objects.get()
+    case.reviews.create(reviewer=reviewer, stage="first", answer="REMOVE_SUSPECT")
+    copy = pictures.encoded(pictures.picture(4), quality=40)
+    path = pictures.embedded(tmp_path / "train-copy.parquet", [drawn[4], copy])
+
+    run_scan(register([str(path)], dataset="mirror", revision="v1", by=None).revision)
+
+    # The same file joins; the look-alike, which nobody was shown, has a case of its own.
+    assert case.flags.count() == 2
+    [other] = Case.objects.exclude(pk=case.pk)
+    assert other.flags.get().entry.row == 1
+
+
+def test_an_entry_that_joins_makes_answers_to_the_smaller_case_stale(
+    embedded: Revision, drawn: list[bytes], load_list: LoadList, run_scan: RunScan, tmp_path: Path
+) -> None:
+    load_list("demo", "1", [pdq_of(drawn[4])])
+    run_scan(embedded)
+    before = Case.objects.get().edit_no
+    copy = pictures.encoded(pictures.picture(4), quality=40)
+    path = pictures.embedded(tmp_path / "train-copy.parquet", [copy])
+
+    run_scan(register([str(path)], dataset="mirror", revision="v1", by=None).revision)
+
+    assert Case.objects.get().edit_no == before + 1
+
+
+@pytest.mark.parametrize("verdict", ["confirmed", "cleared"])
+def test_a_decision_stands_for_the_same_picture_in_the_next_revision(
+    embedded: Revision,
+    drawn: list[bytes],
+    load_list: LoadList,
+    run_scan: RunScan,
+    tmp_path: Path,
+    reviewer: User,
+    second_reviewer: User,
+    verdict: str,
+) -> None:
+    load_list("demo", "1", [pdq_of(drawn[4])], trust="trusted")
+    run_scan(embedded)
+    case = Case.objects.get()
+    Case.objects.update(state=Case.State.CLOSED)
+    decision = case.decisions.create(
+        verdict=verdict,
+        code="REMOVE_SUSPECT",
+        harm_class="csam",
+        first=reviewer,
+        second=second_reviewer,
+    )
+    path = pictures.embedded(tmp_path / "train-next.parquet", [drawn[4], drawn[5]])
+
+    run_scan(register([str(path)], dataset="quay", revision="v2", by=None).revision)
+
+    case.refresh_from_db()
+    assert case.state == Case.State.CLOSED
+    assert case.flags.count() == 2
+    assert Removal.objects.filter(decision=decision).count() == (verdict == "confirmed")
+
+    load_list("demo", "2", [pdq_of(drawn[4]), md5_of(drawn[4])], trust="trusted")
+    for due in rescans.due():
+        finish(rescans.start(due, by=None))
+
+    # A hash nobody had judged speaks against what was kept; what was confirmed stays so.
+    case.refresh_from_db()
+    assert case.state == (Case.State.CLOSED if verdict == "confirmed" else Case.State.OPEN)
