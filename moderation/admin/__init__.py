@@ -1,0 +1,105 @@
+"""The operator's back room: people and roles, list settings, the schedule; the rest to look at.
+
+Rights here are our capabilities, not Django's rights on tables. Changes leave a custody event.
+"""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from moderation.hash_lists import changing
+from moderation.models import CustodyEvent, Decision, HashList, KnownHash, LegalBasis
+from moderation.models.case import HarmClass
+from moderation.permissions import (
+    AUDIT_VIEW,
+    LIST_VIEW,
+    SETTINGS_MANAGE,
+    USER_MANAGE,
+)
+
+from . import people, schedule  # noqa: F401  they register their own
+from .rights import ByCapability, ToLookAt
+
+__all__ = ["ByCapability", "ToLookAt"]
+
+admin.site.site_header = "Breakwater"
+admin.site.site_title = "Breakwater"
+admin.site.index_title = "People, lists, schedule"
+
+
+def has_permission(request: HttpRequest) -> bool:
+    """Staff who manage people or settings; ``is_staff`` alone opens nothing."""
+    user = request.user
+    return bool(
+        user.is_active
+        and getattr(user, "is_staff", False)
+        and (user.has_perm(SETTINGS_MANAGE) or user.has_perm(USER_MANAGE))
+    )
+
+
+admin.site.has_permission = has_permission  # type: ignore[method-assign]
+
+
+@admin.register(CustodyEvent)
+class CustodyEventAdmin(ToLookAt):
+    look = AUDIT_VIEW
+    list_display = ["seq", "at", "actor", "role", "action", "object_type", "object_id"]
+    ordering = ["-seq"]
+    exclude = ["prev_hash", "hash"]
+
+
+@admin.register(Decision)
+class DecisionAdmin(ToLookAt):
+    look = AUDIT_VIEW
+    list_display = ["pk", "case_id", "verdict", "code", "harm_class", "at"]
+    ordering = ["-pk"]
+    fields = ["case_id", "verdict", "code", "harm_class", "at", "supersedes"]
+
+
+@admin.register(KnownHash)
+class KnownHashAdmin(ToLookAt):
+    """The values themselves are not shown: who needs one asks the list's file."""
+
+    look = LIST_VIEW
+    list_display = ["pk", "hash_list", "algorithm", "category", "added_in", "removed_in"]
+    list_select_related = ["hash_list", "added_in__hash_list", "removed_in__hash_list"]
+    list_filter = ["hash_list", "algorithm"]
+    ordering = ["-pk"]
+    exclude = ["value", "external_id"]
+
+
+@admin.register(LegalBasis)
+class LegalBasisAdmin(ToLookAt):
+    """Recorded and ended with the command ``fetching``, which says what it means."""
+
+    list_display = ["pk", "officer", "until", "recorded_at", "ended_at"]
+    ordering = ["-pk"]
+
+
+class HashListForm(forms.ModelForm):
+    harm_class = forms.ChoiceField(
+        required=False, choices=[("", "As each value says"), *HarmClass.choices]
+    )
+
+
+@admin.register(HashList)
+class HashListAdmin(ByCapability, admin.ModelAdmin):
+    """Lists come into being by loading a version; here is the rest of what one says of them."""
+
+    alter = SETTINGS_MANAGE
+    adding = deleting = False
+    form = HashListForm
+    list_display = ["slug", "owner", "trust", "threshold", "enabled", "expires_at"]
+    fields = ["slug", *changing.CHANGEABLE]
+    readonly_fields = ["slug"]
+
+    def save_model(self, request: HttpRequest, obj: HashList, form: Any, change: bool) -> None:
+        values = {
+            name: form.cleaned_data[name]
+            for name in form.changed_data
+            if name in changing.CHANGEABLE
+        }
+        changing.change(obj, by=cast(User, request.user), **values)

@@ -1,0 +1,128 @@
+"""The schedule: tasks and their times; what is changed or run by hand leaves a custody event."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django_celery_beat import admin as beat_admin
+from django_celery_beat import models as beat
+
+from moderation.models import CustodyEvent
+from moderation.permissions import SETTINGS_MANAGE
+
+from .rights import ByCapability
+
+# Fields whose values are told; of the others (arguments, descriptions) only that they changed.
+TOLD = {
+    *("enabled", "one_off", "task", "queue", "interval", "crontab", "every", "period"),
+    *("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone"),
+}
+
+
+class Schedule(ByCapability, admin.ModelAdmin):
+    look = alter = SETTINGS_MANAGE
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        changed = [name for name in form.changed_data if name != "regtask"]
+        if "regtask" in form.changed_data and "task" not in changed:
+            changed.append("task")
+        with transaction.atomic():
+            old = type(obj)._default_manager.filter(pk=obj.pk).first() if change else None
+            super().save_model(request, obj, form, change)
+            record(
+                request,
+                "schedule_changed" if change else "schedule_created",
+                obj,
+                before={name: _told(old, name) for name in changed} if old else {},
+                after={name: _told(obj, name) for name in changed},
+            )
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        with transaction.atomic():
+            record(request, "schedule_deleted", obj)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for obj in queryset:
+                record(request, "schedule_deleted", obj)
+            super().delete_queryset(request, queryset)
+
+
+class Intervals(Schedule):
+    pass
+
+
+class Crontabs(Schedule, beat_admin.CrontabScheduleAdmin):
+    pass
+
+
+class Tasks(Schedule, beat_admin.PeriodicTaskAdmin):
+    @admin.action(description="Enable selected tasks")
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for task in queryset:
+                switched(request, task, to=True)
+            super().enable_tasks(request, queryset)
+
+    @admin.action(description="Disable selected tasks")
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for task in queryset:
+                switched(request, task, to=False)
+            super().disable_tasks(request, queryset)
+
+    @admin.action(description="Toggle activity of selected tasks")
+    def toggle_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for task in queryset.select_for_update(of=("self",)):
+                switched(request, task, to=not task.enabled)
+            super().toggle_tasks(request, queryset)
+
+    @admin.action(description="Run selected tasks")
+    def run_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for task in queryset:
+                record(request, "schedule_run", task, after={"task": task.task})
+        super().run_tasks(request, queryset)
+
+
+def switched(request: HttpRequest, task: beat.PeriodicTask, *, to: bool) -> None:
+    """Record that a task is switched on or off."""
+    record(
+        request, "schedule_changed", task, before={"enabled": task.enabled}, after={"enabled": to}
+    )
+
+
+def record(
+    request: HttpRequest,
+    action: str,
+    subject: Model,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Append the event in the person's name."""
+    by = cast(User, request.user)
+    CustodyEvent.objects.append(action, subject, by=by, before=before, after=after)
+
+
+def _told(obj: Model, name: str) -> Any:
+    if name not in TOLD:
+        return "changed"
+    field = obj._meta.get_field(name)
+    value = getattr(obj, getattr(field, "attname", name))
+    return value if isinstance(value, bool | int) or value is None else str(value)
+
+
+KEPT: dict[type[Model], type[admin.ModelAdmin]] = {
+    beat.PeriodicTask: Tasks,
+    beat.IntervalSchedule: Intervals,
+    beat.CrontabSchedule: Crontabs,
+}
+for model, its_admin in KEPT.items():
+    admin.site.unregister(model)
+    admin.site.register(model, its_admin)
+admin.site.unregister([beat.SolarSchedule, beat.ClockedSchedule])

@@ -1,0 +1,50 @@
+"""A password is chosen by its person alone: by a link that works once, or knowing the present one.
+
+Either leaves a custody event, in the person's own name.
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+
+from moderation.models import CustodyEvent
+
+
+class ChoosePassword(auth_views.PasswordResetConfirmView):
+    """Behind the link that an operator made: dead once used, and after PASSWORD_RESET_TIMEOUT."""
+
+    template_name = "registration/choose_password.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        token = self.request.session.pop(auth_views.INTERNAL_RESET_SESSION_TOKEN, "")
+        with transaction.atomic():
+            # Locked and asked again: of two uses at once only the first finds the link alive.
+            person = User.objects.select_for_update(no_key=True).get(pk=form.user.pk)
+            if not self.token_generator.check_token(person, token):
+                self.validlink = False
+                return self.render_to_response(self.get_context_data())
+            form.user = person
+            form.save()
+            CustodyEvent.objects.append("password_set", person, by=person, after={"by_link": True})
+        return redirect("login")
+
+
+class ChangePassword(auth_views.PasswordChangeView):
+    """One's own password, knowing the present one."""
+
+    template_name = "registration/change_password.html"
+    success_url = "/"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            answer = super().form_valid(form)
+            CustodyEvent.objects.append(
+                "password_set", form.user, by=form.user, after={"by_link": False}
+            )
+        messages.success(self.request, "Your password is changed.")
+        return answer
