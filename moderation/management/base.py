@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 from kombu.exceptions import OperationalError as BrokerError
@@ -89,6 +90,28 @@ class Command(BaseCommand):
                 self.stderr.write(str(error))
                 sys.exit(error.returncode)
             raise
+
+
+class ActingCommand(Command):
+    """A command that leaves a trace in the chain of custody, under a person's name where given."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--by",
+            metavar="LOGIN",
+            help="who does this, for the chain of custody (default: system)",
+        )
+
+    def person(self, options: dict[str, Any]) -> User | None:
+        """The person named by --by, None for the system; CommandError for nobody of that login."""
+        login = options.get("by")
+        if not login:
+            return None
+        user = User.objects.filter(username=login, is_active=True).first()
+        if user is None:
+            raise CommandError("--by names no active login of this installation.")
+        return user
 
 
 def revision_named(name: str) -> Revision:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import imagehash
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from PIL import Image
 from pytest_django import Settings
@@ -155,5 +156,23 @@ class TestFetching:
     def test_on_needs_a_basis_an_officer_and_a_date_to_come(self, words: tuple[str, ...]) -> None:
         with pytest.raises(CommandError):
             lines("fetching", *words)
+
+        assert not LegalBasis.objects.exists()
+
+
+@pytest.mark.django_db
+class TestBy:
+    WORDS = ("fetching", "on", *TestFetching.WORDS, "--until", "2099-12-31")
+
+    def test_a_step_is_recorded_under_the_person_named(self, list_manager: User) -> None:
+        lines(*self.WORDS, "--by", "lima", "--json")
+
+        event = CustodyEvent.objects.get(action="fetching_on")
+        assert event.actor == list_manager.person.pseudonym
+        assert event.role == "list_manager"
+
+    def test_nobody_of_that_name_is_refused(self) -> None:
+        with pytest.raises(CommandError, match="no active login"):
+            lines(*self.WORDS, "--by", "nobody")
 
         assert not LegalBasis.objects.exists()

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from moderation.management.base import Command as Base
+from moderation.management.base import ActingCommand as Base
 from moderation.scanning import fetching
 
 
@@ -23,7 +23,7 @@ class Command(Base):
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         if options["state"] == "off":
-            if not fetching.switch_off(by=None):
+            if not fetching.switch_off(by=self.person(options)):
                 self.say("Fetching was off already.")
             return {"fetching": False, "until": None}
         if not (options["basis"] and options["officer"] and options["until"]):
@@ -33,7 +33,7 @@ class Command(Base):
                 basis=options["basis"],
                 officer=options["officer"],
                 until=_end_of(options["until"]),
-                by=None,
+                by=self.person(options),
             )
         except fetching.BasisRefused as error:
             raise CommandError(str(error)) from error

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from moderation.datasets.registering import register
-from moderation.management.base import Command as Base
+from moderation.management.base import ActingCommand as Base
 
 
 class Command(Base):
@@ -37,7 +37,7 @@ class Command(Base):
             revision=options["revision"],
             mapping=_mapping(options["map"]),
             synthetic=options["synthetic"],
-            by=None,
+            by=self.person(options),
         )
         for note in done.notes:
             self.say(note)

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from moderation import tasks
 from moderation.management import waiting
-from moderation.management.base import Command as Base
+from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.models import Scan
 from moderation.scanning import progress, rescans
@@ -27,7 +27,7 @@ class Command(Base):
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         only = revision_named(options["revision"]) if options["revision"] else None
-        scans = [rescans.start(each, by=None) for each in rescans.due(only)]
+        scans = [rescans.start(each, by=self.person(options)) for each in rescans.due(only)]
         if not scans:
             self.say("Nothing is due.")
         elif options["wait"]:

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from moderation import tasks
 from moderation.management import waiting
-from moderation.management.base import Command as Base
+from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.models import Scan
 from moderation.scanning import planning, progress
@@ -30,7 +30,9 @@ class Command(Base):
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         revision = revision_named(options["revision"])
         slugs = options["lists"].split(",") if options["lists"] else None
-        scan = planning.start_or_resume(revision, by=None, fetch=options["fetch"], lists=slugs)
+        scan = planning.start_or_resume(
+            revision, by=self.person(options), fetch=options["fetch"], lists=slugs
+        )
         if options["wait"]:
             waiting.until_over([scan])
         else:
