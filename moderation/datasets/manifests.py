@@ -15,9 +15,10 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.utils.text import slugify
 
 from moderation import files
-from moderation.datasets.readers import detect, open_shard
+from moderation.datasets.readers import DatasetError, Detected, detect, open_shard
 from moderation.datasets.rewriting import rewrite_shard
 
 VERSION = 1
@@ -51,9 +52,10 @@ class ListedShard:
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """A manifest as read: what it says of the revision, its lines, and who signed it (hex of the
-    public key)."""
+    """A manifest as read: what it says of the revision (``name``: NAME@LABEL), its lines, and who
+    signed it (hex of the public key)."""
 
+    name: str
     columns: dict[str, str]
     shards: tuple[ListedShard, ...]
     lines: tuple[Line, ...]
@@ -63,12 +65,14 @@ class ManifestFile:
 
 @dataclass(frozen=True)
 class Applied:
-    """What applying did; ``checksums`` maps each file written to its SHA-256."""
+    """What applying did; ``checksums`` maps each file written to its SHA-256. ``repeated``: the
+    output folder held all of these files before, byte for byte."""
 
     rows_in: int
     rows_out: int
     removed: int
     checksums: dict[str, str]
+    repeated: bool = False
 
 
 def write(head: Mapping[str, Any], lines: Iterable[Line], *, signing_key: str) -> bytes:
@@ -86,6 +90,12 @@ def write(head: Mapping[str, Any], lines: Iterable[Line], *, signing_key: str) -
 def public_key(signing_key: str) -> str:
     """The public half of a signing key, in hex: what others compare a manifest with."""
     return _public(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key)).public_key())
+
+
+def file_name(dataset: str, label: str, number: int) -> str:
+    """What a manifest's file is called, wherever it is written: letters, digits, - and _ only."""
+    parts = (slugify(part)[:60].strip("-") or "unnamed" for part in (dataset, label))
+    return f"{'-'.join(parts)}-manifest-{number:04}.jsonl"
 
 
 def read(path: str) -> ManifestFile:
@@ -116,7 +126,8 @@ def read(path: str) -> ManifestFile:
     if any(not 0 <= line.row < rows.get(line.shard, 0) for line in lines):
         raise ManifestRefused("The manifest names rows that its shards do not have.")
     digest = hashlib.sha256(data).hexdigest()
-    return ManifestFile(columns, shards, lines, signature["public_key"], digest)
+    name = f"{first.get('dataset', '')}@{first.get('revision', '')}"
+    return ManifestFile(name, columns, shards, lines, signature["public_key"], digest)
 
 
 def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
@@ -132,12 +143,12 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
     by_checksum = {shard.sha256: shard for shard in manifest.shards}
     rows = _rows_by_checksum(manifest)
     found = []
-    for source in detect(list(paths), manifest.columns).shards:
+    for source in _detected(manifest, paths).shards:
         checksum = open_shard(source.form, source.location, manifest.columns).checksum()
         if checksum not in by_checksum:
             raise ManifestRefused(
                 f"{files.shown(source.location)} is not a shard of this manifest, or it changed"
-                " since."
+                f" since. Give the files of {manifest.name} as they were imported."
             )
         found.append((source, checksum))
     absent = rows.keys() - {checksum for _, checksum in found}
@@ -153,13 +164,16 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
     for (source, _), target in zip(found, targets, strict=True):
         if files.same_place(files.join(target, files.name_of(source.location)), source.location):
             raise _in_the_way()
+    called = [files.name_of(source.location) for source, _ in found]
+    held = _held(out, [files.join(*each) for each in zip(targets, called, strict=True)])
     for (source, checksum), folder, target in zip(found, folders, targets, strict=True):
         columns = by_checksum[checksum].columns
         done = rewrite_shard(source.form, source.location, columns, target, rows[checksum])
         rows_in, rows_out = rows_in + done.rows_in, rows_out + done.rows_out
         removed += done.removed
         checksums |= {f"{folder}/{name}" if folder else name: sha for name, sha in done.files}
-    return Applied(rows_in, rows_out, removed, checksums)
+    repeated = bool(held) and checksums.items() <= held.items()
+    return Applied(rows_in, rows_out, removed, checksums, repeated)
 
 
 def still_present(manifest: ManifestFile, paths: Sequence[str]) -> int:
@@ -169,6 +183,35 @@ def still_present(manifest: ManifestFile, paths: Sequence[str]) -> int:
         len(rows[open_shard(source.form, source.location, manifest.columns).checksum()])
         for source in detect(list(paths), manifest.columns).shards
     )
+
+
+def _detected(manifest: ManifestFile, paths: Sequence[str]) -> Detected:
+    """What the paths hold, read as the manifest's revision is; ManifestRefused where that cannot
+    be because they are something else."""
+    try:
+        return detect(list(paths), manifest.columns)
+    except DatasetError as error:
+        try:
+            # What can be read on its own, but not with these columns, is another revision.
+            found = detect(list(paths)).shards[0].location
+        except DatasetError:
+            raise error from None
+        raise ManifestRefused(
+            f"{files.shown(found)}: not a shard of {manifest.name}, which this manifest is for."
+            f" Give the files of {manifest.name} as they were imported."
+        ) from error
+
+
+def _held(out: str, copies: Sequence[str]) -> dict[str, str]:
+    """What the output folder holds: path in it to SHA-256. Empty unless every copy stands there:
+    only then can it be the result of an earlier run, and is worth reading."""
+    if not all(files.exists(copy) for copy in copies):
+        return {}
+    root = files.resolve(out)[1].rstrip("/") + "/"
+    return {
+        files.resolve(found)[1].removeprefix(root): files.sha256(found)
+        for found in files.expand([out])
+    }
 
 
 def _listed(shard: Mapping[str, Any]) -> ListedShard:

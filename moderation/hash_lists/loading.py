@@ -23,6 +23,7 @@ from . import staging
 from .formats import DELTA_FORMATS, read
 from .known import ListError, ListUnreadable
 from .profiles import Profile
+from .reasons import told
 from .withdrawals import cases_to_reopen
 
 if TYPE_CHECKING:
@@ -214,11 +215,10 @@ def _check_usable(staged: staging.Staged, *, delta: bool) -> None:
     if staged.known or (delta and (staged.deleted or not staged.rejected)):
         return
     if staged.rejected:
-        reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(staged.rejected.items()))
-        raise LoadRefused(
-            f"not one value of the file can be used ({reasons}); check --format, --algorithm and "
-            "--profile"
-        )
+        why = f"not one value of the file can be used ({told(staged.rejected)})"
+        if set(staged.rejected) == {"no_algorithm"}:
+            raise LoadRefused(f"{why}; say with --algorithm what they are")
+        raise LoadRefused(f"{why}; check --format, --algorithm and --profile")
     if staged.deleted:
         raise LoadRefused("the file only takes values back; load it with --delta")
     raise LoadRefused("the file names no values; to stop using a list, switch it off")

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation.datasets import removals
-from moderation.datasets.manifests import ManifestRefused
+from moderation.datasets.manifests import ManifestRefused, file_name
 from moderation.evidence import sealing
 from moderation.models import Manifest, Revision
 from moderation.permissions import MANIFEST_PUBLISH, SCAN_VIEW
@@ -55,7 +55,9 @@ def build_manifest(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(MANIFEST_PUBLISH, raise_exception=True)
 def download_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     """The manifest as it was signed, byte for byte."""
-    manifest = get_object_or_404(Manifest.objects.select_related("sealed", "revision"), pk=pk)
+    manifest = get_object_or_404(
+        Manifest.objects.select_related("sealed", "revision__dataset"), pk=pk
+    )
     try:
         data = removals.read_manifest(manifest, by=person_of(request))
     except sealing.Unreadable:
@@ -66,7 +68,8 @@ def download_manifest(request: HttpRequest, pk: int) -> HttpResponse:
         )
         return redirect("moderation:revision", pk=manifest.revision_id)
     answer = HttpResponse(data, content_type="application/jsonl")
-    name = f"manifest-{manifest.revision_id}-{manifest.number}.jsonl"
+    of = manifest.revision
+    name = file_name(of.dataset.name, of.label, manifest.number)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["Cache-Control"] = "no-store"
     return answer

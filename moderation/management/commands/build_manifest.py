@@ -1,14 +1,16 @@
 """A removal manifest of what two people confirmed."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from config import env
-from moderation.datasets import removals
+from moderation.datasets import manifests, removals
 from moderation.management.base import Command as Base
 from moderation.management.base import revision_named
+from moderation.management.numbers import counted
 
 
 class Command(Base):
@@ -18,17 +20,23 @@ class Command(Base):
         super().add_arguments(parser)
         parser.add_argument("revision", metavar="NAME@LABEL")
         parser.add_argument(
-            "--out", metavar="FILE", help="default: a numbered file under manifests/ of the data"
+            "--out",
+            metavar="FILE",
+            help="default: under manifests/ of the data, called after the revision",
         )
+
+    def lines(self, result: dict[str, Any]) -> list[str]:
+        return [
+            f"{result['manifest']}: {counted(result['lines'], 'removal')}, signed.",
+            "Next, with the files of the revision:",
+            f"  manage.py apply_manifest {shlex.quote(result['manifest'])} PATH... --out DIR",
+        ]
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         manifest = removals.build_manifest(revision_named(options["revision"]), by=None)
-        path = Path(
-            options["out"]
-            or env.DATA
-            / "manifests"
-            / f"revision-{manifest.revision_id}-{manifest.number:04}.jsonl"
-        )
+        of = manifest.revision
+        name = manifests.file_name(of.dataset.name, of.label, manifest.number)
+        path = Path(options["out"] or env.DATA / "manifests" / name)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.part")
         fresh.write_bytes(removals.read_manifest(manifest, by=None))

@@ -1,16 +1,15 @@
 """``load_hash_list FILE --list SLUG --version LABEL --format F``: a new version of a hash list."""
 
-import json
 import os
 import stat
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import psycopg
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 from tqdm import tqdm
 
@@ -25,6 +24,9 @@ from moderation.hash_lists.formats import (
 from moderation.hash_lists.known import ListError, algorithm_named
 from moderation.hash_lists.loading import ListOptions, Loaded, load
 from moderation.hash_lists.profiles import profile_named
+from moderation.hash_lists.reasons import told
+from moderation.management.base import Command as Base
+from moderation.management.numbers import counted
 from moderation.models import HashList
 from moderation.models.case import HarmClass
 
@@ -35,7 +37,7 @@ FOR_FORMATS = {
 }
 
 
-class Command(BaseCommand):
+class Command(Base):
     help = (
         "Load a supplier's file as the current version of a hash list. The list is made if it is "
         "new. Every file is the full list: what it does not name any more is withdrawn, unless "
@@ -47,7 +49,8 @@ class Command(BaseCommand):
         # What comes later replaces it, option string by option string.
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("file", metavar="FILE", help="the file as the supplier gave it")
         parser.add_argument("--list", required=True, metavar="SLUG", dest="slug")
         parser.add_argument(
@@ -81,11 +84,8 @@ class Command(BaseCommand):
             help="ncmec and stopncii: withdraw only what the file takes back",
         )
         parser.add_argument("--dry-run", action="store_true", help="say what would change")
-        parser.add_argument(
-            "--json", action="store_true", help="one JSON object on standard output"
-        )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def act(self, options: dict[str, Any]) -> dict[str, Any] | None:
         for option, formats in FOR_FORMATS.items():
             if options[option] and options["format"] not in formats:
                 message = f"--{option} is only for the formats {', '.join(sorted(formats))}."
@@ -105,11 +105,8 @@ class Command(BaseCommand):
             ) from None
         if loaded.version_id is not None and not loaded.repeated:
             tasks.notice_lists()
-        self.stderr.write(
-            _summary(loaded, dry_run=options["dry_run"]), style_func=lambda line: line
-        )
-        if options["json"]:
-            self.stdout.write(json.dumps(_facts(loaded)))
+        self.say(_summary(loaded, dry_run=options["dry_run"]))
+        return _facts(loaded) if options["json"] else None
 
 
 def _algorithm(text: str) -> str:
@@ -180,16 +177,15 @@ def _summary(loaded: Loaded, *, dry_run: bool) -> str:
             f"{name} was loaded from this file before: nothing has changed. "
             "To load it with other options, give it another label."
         )
-    rejected = sum(loaded.rejected.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in loaded.rejected.items())
     parts = [
         f"{name}{' (dry run, nothing kept)' if dry_run else ''}: new {loaded.new}, "
         f"same {loaded.same}, changed {loaded.changed}, removed {loaded.removed}, "
-        f"rejected {rejected}{f' ({reasons})' if reasons else ''}."
+        f"rejected {sum(loaded.rejected.values())}."
     ]
+    if loaded.rejected:
+        parts.append(f"Rejected: {told(loaded.rejected)}.")
     if loaded.removed:
         verb = "would reopen" if dry_run else "reopens"
-        parts.append(
-            f"What it withdraws {verb} {loaded.would_reopen} cases: closed, and not reported."
-        )
+        cases = counted(loaded.would_reopen, "case")
+        parts.append(f"What it withdraws {verb} {cases}: closed, and not reported.")
     return " ".join(parts)

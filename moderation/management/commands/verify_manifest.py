@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from moderation.datasets import manifests
 from moderation.management.base import Command as Base
+from moderation.management.numbers import counted
 from moderation.models import Manifest, Removal
 
 
@@ -28,7 +29,8 @@ class Command(Base):
         if manifest.public_key != key:
             raise CommandError("The manifest is whole, but signed with another key.")
         if options["path"] and (left := manifests.still_present(manifest, options["path"])):
-            raise CommandError(f"{left} listed entries still stand in these files: apply it first.")
+            stand = "entry still stands" if left == 1 else "entries still stand"
+            raise CommandError(f"{left:,} listed {stand} in these files: apply it first.")
         ours = Manifest.objects.filter(sha256=manifest.sha256).first()
         gone = Removal.objects.filter(lines__manifest=ours, state=Removal.State.VERIFIED)
         return {
@@ -36,3 +38,9 @@ class Command(Base):
             "lines": len(manifest.lines),
             "verified": gone.count() if ours else 0,
         }
+
+    def lines(self, result: dict[str, Any]) -> list[str]:
+        return [
+            f"{result['manifest']}: whole, signed, {counted(result['lines'], 'removal')}, of which"
+            f" {result['verified']:,} verified gone by a scan of a later revision."
+        ]

@@ -10,10 +10,10 @@ from unittest import mock
 import pytest
 from django.core.management import execute_from_command_line
 
-from moderation.models import HashList, KnownHash
+from moderation.models import Case, HashList, KnownHash
 
-from .files import LIMIT, hexed, plain, table
-from .rows import standing, versions
+from .files import LIMIT, hexed, plain, table, value
+from .rows import flagged_case, standing, versions
 
 pytestmark = pytest.mark.django_db
 KEYS = ["list", "version", "new", "same", "changed", "removed", "rejected"]
@@ -91,6 +91,25 @@ def test_a_withdrawal_says_what_it_reopens(path):
     assert "would reopen 0 cases" in err
 
 
+def test_one_case_is_one_and_reasons_are_in_words(path):
+    run(*options(path))
+    flagged_case(KnownHash.objects.get(value=value("md5", 2)), state=Case.State.CLOSED)
+    path.write_text(table([(1, "A")]) + "zz,md5,A,,,\n")
+    code, _, err = run(*options(path, "2026-02"))
+    assert code == 0, err
+    assert "What it withdraws reopens 1 case: closed" in err
+    assert "rejected 1. Rejected: not the length of its algorithm: 1." in err
+
+
+def test_plain_lines_without_an_algorithm_say_what_is_missing(tmp_path):
+    file = tmp_path / "list.txt"
+    file.write_text(plain(range(3), "md5"))
+    line = one_line(*run(*options(file, format="plain")))
+    assert "(the line does not name its algorithm: 3)" in line
+    assert "say with --algorithm what they are" in line
+    assert "no_algorithm" not in line
+
+
 def test_every_option(tmp_path):
     file = tmp_path / "list.txt"
     file.write_text(plain(range(3), "sha1"))
@@ -153,7 +172,7 @@ def one_line(code: int, out: str, err: str) -> str:
     """The line of a refusal: exit code 1, nothing on standard output, no trace."""
     assert (code, out) == (1, "")
     assert len(err.strip().splitlines()) == 1, err
-    assert "Traceback" not in err
+    assert err.startswith("Nothing was loaded: ")
     assert not HashList.objects.exists()
     return err
 

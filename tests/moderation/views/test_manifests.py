@@ -64,7 +64,9 @@ def test_download_gives_the_sealed_bytes(login, operator):
     answer = login(operator).get(reverse("moderation:download_manifest", args=[manifest.pk]))
     assert answer.content == data
     assert hashlib.sha256(answer.content).hexdigest() == manifest.sha256
-    assert answer["Content-Disposition"].startswith("attachment;")
+    assert answer["Content-Disposition"] == (
+        'attachment; filename="harbour-v1-manifest-0001.jsonl"'
+    )
     assert answer["Cache-Control"] == "no-store"
 
 
