@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ..permissions import role_of
 from .person import pseudonym_of
+from .triggers import NoTruncate
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -114,7 +115,8 @@ class CustodyEvent(models.Model):
         ordering = ["seq"]
         indexes = [models.Index(fields=["object_type", "object_id"])]
         triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            NoTruncate(name="never_emptied"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from .case import Case, HarmClass, Review
+from .triggers import NoTruncate
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
@@ -45,7 +46,10 @@ class Decision(models.Model):
             )
         ]
         triggers = [
-            pgtrigger.Protect(name="decisions_stand", operation=pgtrigger.Update | pgtrigger.Delete)
+            pgtrigger.Protect(
+                name="decisions_stand", operation=pgtrigger.Update | pgtrigger.Delete
+            ),
+            NoTruncate(name="never_emptied"),
         ]
 
     def __str__(self) -> str:

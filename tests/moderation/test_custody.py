@@ -84,3 +84,11 @@ def test_an_event_needs_the_transaction_of_its_step() -> None:
         CustodyEvent.objects.append("alone", dataset, by=None)
 
     assert not CustodyEvent.objects.exists()
+
+
+@pytest.mark.parametrize("table", ["moderation_custodyevent", "moderation_decision"])
+def test_the_database_refuses_to_empty_the_tables(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL breakwater.may_truncate = ''")  # as outside the tests
+        with pytest.raises(DatabaseError, match=f"Cannot truncate table {table}"):
+            cursor.execute(f"TRUNCATE {table} CASCADE")
