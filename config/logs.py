@@ -16,6 +16,8 @@ class IdsOnly(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace URLs, long hex values and the words of foreign errors; keep the record."""
+        if record.name == "django.request" and getattr(record, "status_code", 500) < 500:
+            record.exc_info = None  # a refusal or a missing page is no failure of ours
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(record.args, dict) and "exc" in record.args:
             # Celery about a task that failed or is tried again: the error as Python spells it.

@@ -21,6 +21,7 @@ from moderation.media.preview import enlarge
 from moderation.models import Case, CustodyEvent, Entry, LegalBasis, Preview, Reveal
 from moderation.review import decisions, queue
 
+OUTLINE = "L0 · outline"
 SHOWN_SIDE = 384  # pixels, of the smooth enlargement on the page
 CAPABILITY = {1: permissions.PREVIEW_L1, 2: permissions.PREVIEW_L2}
 
@@ -50,7 +51,7 @@ def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
         )
     )
     shared = _locked_for_all(case, entry, by=by)
-    steps = [Level(0, "L0 · outline", "")]
+    steps = [Level(0, OUTLINE, "")]
     for preview in Preview.Level:
         locked = shared
         if not by.has_perm(CAPABILITY[preview.value]):
@@ -59,7 +60,7 @@ def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
             locked = "No preview was made: the picture was never read."
         elif not locked and preview.value == 2 and _assessed_elsewhere(case):
             locked = "A trusted list matches exactly; its analysts have assessed the picture."
-        steps.append(Level(preview.value, f"L{preview.value} · {preview.label}", locked))
+        steps.append(Level(preview.value, f"L{preview.value} · {preview.label}, grey", locked))
     return steps
 
 
@@ -119,6 +120,24 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
         )
     preview = Preview.objects.select_related("sealed").get(entry=row.entry_id, level=row.level)
     return enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)
+
+
+def advice(case: Case) -> str:
+    """What a person should know before they look; true of this very case."""
+    if decisions.trusted_exact(case):
+        return (
+            "You need not look. A trusted list matches exactly: its analysts have seen this very "
+            "file, and the evidence alone can carry your answer."
+        )
+    if decisions.exact_matches(case):
+        return (
+            "The match is exact, so the list holds this very file; but the list is not a trusted "
+            "one. Look only as far as your answer needs."
+        )
+    return (
+        "A near match says that two pictures look alike, not that they are the same. "
+        "Look only as far as your answer needs."
+    )
 
 
 def views(case: Case, *, by: User) -> dict[str, int]:

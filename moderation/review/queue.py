@@ -123,7 +123,7 @@ def why_not(case: Case, *, user: User) -> str:
             return "This case waits for a lead."
         return "Your role does not answer cases at this stage."
     if case.reviews.standing().filter(reviewer=user).exists():
-        return "You have already answered this case; another person must go on."
+        return "You have already answered this case. Somebody else answers it next."
     if not Case.objects.unleased().filter(pk=case.pk).exists():
         return "Another person is working on it."
     return ""

@@ -15,17 +15,15 @@ from moderation.evidence import sealing
 from moderation.forms.review import AnswerForm
 from moderation.models import Case, CustodyEvent, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
-from moderation.models.person import pseudonym_of
 from moderation.permissions import DECIDE_FINAL, URL_RAW
-from moderation.review import answers, exposure, queue
+from moderation.review import answers, exposure, queue, withdrawn
 
-from . import words
+from . import case_story, words
 from .paging import page_of, query_without
 from .people import person_of
 
 ENTRIES = 25
 MATCHES = 20
-EVENTS = 100
 TEXT_CHARACTERS = 4000
 SCALE = {"pdq": 64, "phash": 16}  # bits; unrelated pictures lie near half of all bits
 SCALE_WIDTH = 200  # units of the drawing
@@ -59,12 +57,18 @@ def show(
     context = frame(case, user=user) | stage(case, entry, user=user)
     held = context["held"]
     context |= evidence(entry) if entry is not None else {}
+    standing = [] if context["blind"] else earlier(case)
+    decision = None if context["blind"] else case.decisions.standing().last()
     context |= {
         "group": worded(page_of(request, group(case), size=ENTRIES)),
         "query": query_without(request, "page"),
-        "history": history(case, user=user, blind=context["blind"]),
-        "earlier": [] if context["blind"] else earlier(case),
-        "decision": None if context["blind"] else case.decisions.standing().last(),
+        "history": case_story.history(case, user=user, blind=context["blind"]),
+        "reopening": case_story.reopening(case),
+        "loss": withdrawn.loss(case),
+        "earlier": standing,
+        "escalations": case_story.escalations(standing),
+        "decision": decision,
+        "agreement": case_story.agreement(case_story.behind(decision, standing)),
         "offers": offered(case, context) if held else [],
         "form": form or (fresh_form(case, user=user) if held else None),
         "may_unmask": user.has_perm(URL_RAW),
@@ -106,6 +110,7 @@ def stage(case: Case, entry: Entry | None, *, user: User) -> dict[str, Any]:
         "levels": exposure.levels(case, entry, by=user) if entry is not None else [],
         "views": exposure.views(case, by=user),
         "looks_left": exposure.left_today(by=user),
+        "advice": exposure.advice(case),
     }
 
 
@@ -129,6 +134,7 @@ def evidence(entry: Entry) -> dict[str, Any]:
     shown, count = list(matches[:MATCHES]), matches.count()
     return {
         "matches": _joined(shown),
+        "lost_hashes": set(withdrawn.lost(matches).values_list("known_hash", flat=True)),
         "match_count": count,
         "more_matches": count > len(shown),
         "outcome_words": words.reason(entry.reason),
@@ -174,15 +180,6 @@ def worded(entries: Page[Entry]) -> Page[Entry]:
     for entry in entries:
         entry.outcome_words = words.reason(entry.reason)  # type: ignore[attr-defined]
     return entries
-
-
-def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
-    """The newest steps of the case, each with its words; while blind, one's own alone."""
-    events = CustodyEvent.objects.filter(object_type="case", object_id=str(case.pk))
-    if blind:
-        events = events.filter(actor=pseudonym_of(user))
-    newest = events.order_by("-seq")[:EVENTS]
-    return [{"event": event, "words": words.step(event.action)} for event in newest]
 
 
 def earlier(case: Case) -> list[Review]:

@@ -27,7 +27,7 @@ class Item:
 
 
 RAIL = (
-    Item("Queue", "queue", "moderation:queue", (permissions.CASE_LIST,)),
+    Item("Queue", "queue", "moderation:queue", (permissions.CASE_OPEN,)),
     Item(
         "Reports",
         "reports",
@@ -63,6 +63,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "environment": environment(),
         "rail": SimpleLazyObject(lambda: rail(request)),
         "pseudonym": SimpleLazyObject(lambda: pseudonym(request)),
+        "roles": SimpleLazyObject(lambda: roles(request)),
         "theme": theme,
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
     }
@@ -85,6 +86,14 @@ def pseudonym(request: HttpRequest) -> str:
     """Return the pseudonym under which the person's acts are recorded; empty for nobody."""
     user = getattr(request, "user", None)
     return pseudonym_of(user) if isinstance(user, User) else ""
+
+
+def roles(request: HttpRequest) -> str:
+    """Return the names of the person's roles in words; empty for nobody."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return ""
+    return permissions.role_of(user).replace("_", " ").replace(",", ", ")
 
 
 def rail(request: HttpRequest) -> list[dict[str, Any]]:

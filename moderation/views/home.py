@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Min, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -12,7 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation import permissions
-from moderation.models import Case, CustodyEvent, HashList, LegalBasis, Removal, Scan
+from moderation.models import CustodyEvent, HashList, LegalBasis, Removal, Scan
+from moderation.review import listing
 
 from .context import THEME_COOKIE, THEMES
 from .people import person_of
@@ -27,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """One panel for each kind of work that the person's roles contain."""
     user = person_of(request)
     panels = {
-        "cases": (permissions.CASE_LIST, lambda: waiting_cases(user)),
+        "cases": (permissions.CASE_OPEN, lambda: waiting_cases(user)),
         "scans": (permissions.SCAN_VIEW, running_scans),
         "removals": (permissions.MANIFEST_PUBLISH, removals_due),
         "lists": (permissions.LIST_MANAGE, lists_to_look_after),
@@ -66,16 +67,8 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 
 
 def waiting_cases(user: User) -> dict[str, Any]:
-    """Return how many cases wait and since when, and the one this person holds."""
-    lead = user.has_perm(permissions.DECIDE_FINAL)
-    states = Case.IN_WORK if lead else Case.FOR_REVIEWERS
-    counts: dict[str, Any] = Case.objects.filter(state__in=states).aggregate(
-        first=Count("pk", filter=Q(state=Case.State.OPEN)),
-        second=Count("pk", filter=Q(state=Case.State.PROPOSED)),
-        lead=Count("pk", filter=Q(state__in=Case.FOR_LEADS)),
-        oldest=Min("opened_at"),
-    )
-    return counts | {"is_lead": lead, "held": Case.objects.leased_to(user).first()}
+    """Return what the queue counts for this person, and whether they also decide as a lead."""
+    return listing.figures(user) | {"is_lead": user.has_perm(permissions.DECIDE_FINAL)}
 
 
 def running_scans() -> dict[str, Any]:

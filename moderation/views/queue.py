@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation.forms.review import QueueFilter
-from moderation.models import Case, Scan
+from moderation.models import Scan
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE
 from moderation.review import answers, listing
 from moderation.review import queue as cases_queue
@@ -31,7 +31,7 @@ CHIPS = {
 
 @require_safe
 @never_cache
-@permission_required(CASE_LIST, raise_exception=True)
+@permission_required((CASE_LIST, CASE_OPEN), raise_exception=True)
 def queue(request: HttpRequest) -> HttpResponse:
     user = person_of(request)
     visible = cases_queue.visible_to(user)
@@ -40,12 +40,11 @@ def queue(request: HttpRequest) -> HttpResponse:
     cases = listing.narrowed(visible, chosen).by_priority().select_related("leased_by__person")
     page = page_of(request, cases, size=CASES)
     now = cases_queue.database_now()
-    figures = listing.figures(visible)
     return render(
         request,
         "moderation/queue.html",
         {
-            "figures": figures,
+            "figures": listing.figures(user),
             "form": form,
             "chips": _chips(request, chosen),
             "page": page,
@@ -53,9 +52,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             "now": now,
             "query": query_without(request, "page"),
             "rule": cases_queue.RULE,
-            "may_open": user.has_perm(CASE_OPEN),
             "may_decide": user.has_perm(DECIDE),
-            "mine": Case.objects.leased_to(user).first(),
             "undoable": answers.undoable(by=user),
             "scanning": [] if page.object_list else _scanning(),
         },

@@ -41,7 +41,7 @@ STEPS = {
     "caption_shown": "the caption was shown",
     "case_claimed": "taken",
     "case_cleared": "closed: kept",
-    "case_confirmed": "closed: removed",
+    "case_confirmed": "closed: removal confirmed",
     "case_disputed": "two people differ",
     "case_escalated": "goes to a lead",
     "case_opened": "opened by a scan",

@@ -113,12 +113,10 @@ def load_a_list(desk: Desk, file: Path, listed: dict[str, Any]) -> None:
     desk.look("hash-lists-empty")
     page.get_by_role("link", name="Load").first.click()
     page.get_by_label("File", exact=True).set_input_files(file)
-    page.get_by_label("List", exact=True).fill(LIST)
+    page.get_by_label("Name of the new list").fill(LIST)
     page.get_by_label("Version", exact=True).fill("1")
     page.get_by_label("Format").select_option("csv")
-    page.get_by_text("How the columns are laid out").click()
     page.get_by_label("Profile", exact=False).first.select_option("generic")
-    page.get_by_text("For a new list").click()
     page.get_by_label("Owner").fill(OWNER)
     page.get_by_label("Trust").select_option("trusted")
     desk.look("load-form")
@@ -129,7 +127,7 @@ def load_a_list(desk: Desk, file: Path, listed: dict[str, Any]) -> None:
     for words, count in (("new", listed["values"]), ("withdrawn", 0), ("rejected", rejected)):
         expect(desk.figure(words)).to_have_text(str(count))
     for reason in listed["rejected"]:
-        expect(page.locator(".lines")).to_contain_text(reason.replace("_", " "))
+        expect(page.locator(".lines")).to_contain_text(reasons.in_words(reason))
     desk.look("load-dry-run")
     page.get_by_role("button", name="Load this version").click()
 
@@ -188,7 +186,7 @@ def review(desk: Desk, cast: dict[str, User]) -> Case:
     desk.log_in("rhea")
     desk.look("overview-reviewer")
     desk.press(page.get_by_role("link", name="Queue", exact=True))
-    expect(desk.figure("waiting")).to_have_text("5")
+    expect(desk.figure("you can take")).to_have_text("5")
     expect(page.locator("img")).to_have_count(0)
     desk.look("queue")
     desk.key("Enter")

@@ -173,3 +173,25 @@ def settled(case: Case, by: User, code: str, **fields: Any) -> Case:
 
 def end_lease(case: Case) -> None:
     Case.objects.filter(pk=case.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+
+
+def withdraw(case: Case, *, again: bool = False) -> HashListVersion:
+    """Withdraw the known hashes of a case in a new version, which perhaps holds them anew."""
+    known = KnownHash.objects.filter(matches__flag__case=case).distinct()
+    hash_list = known[0].hash_list
+    number = hash_list.versions.count() + 1
+    version = hash_list.versions.create(
+        number=number, label=f"2026-{number:02}", format="plain", checksum="0" * 64
+    )
+    for each in known:
+        KnownHash.objects.filter(pk=each.pk).update(removed_in=version)
+        if again:
+            KnownHash.objects.create(
+                hash_list=hash_list,
+                algorithm=each.algorithm,
+                value=each.value,
+                category="A2",
+                scheme="iwf",
+                added_in=version,
+            )
+    return version

@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from moderation import tasks
-from moderation.models import Case, CustodyEvent, Decision, Entry, Flag, Review
-from moderation.review import answers, queue
+from moderation.models import Case, CustodyEvent, Decision, Entry, Flag, Match, Review
+from moderation.review import answers, decisions, queue
 from moderation.views import cases as views
 from tests.moderation.review.making import (
     add_entry,
@@ -18,6 +18,7 @@ from tests.moderation.review.making import (
     make_case,
     make_revision,
     settled,
+    withdraw,
 )
 
 pytestmark = pytest.mark.django_db
@@ -395,8 +396,80 @@ def test_the_closed_case_tells_all(login, reviewer, second_reviewer):
     case = settled(case, second_reviewer, "REMOVE_KNOWN")
     body = text(login(second_reviewer).get(at("case", case)))
     assert SECRET in body
-    assert "case_confirmed" in body
+    assert "closed: removal confirmed" in body
+    assert body.count("Both say: the match is right.") == 2  # with the decision, in the history
     assert Decision.objects.get().get_verdict_display() in body
+
+
+def test_agreement_in_the_verdict_alone_is_told(login, reviewer, second_reviewer):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    case = settled(case, second_reviewer, "REMOVE_SUSPECT")
+    page = login(reviewer).get(at("case", case))
+    assert page.context["agreement"] == (
+        "Both remove, for different reasons. The first says: the match is right. "
+        "The second says: harmful in our own judgement."
+    )
+    assert text(page).count(page.context["agreement"]) == 2
+
+
+def test_a_lead_reads_why_a_case_was_escalated(login, reviewer, second_reviewer, lead):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    case = settled(case, second_reviewer, "ESCALATE", reason=SECRET)
+    body = text(login(lead).get(at("case", case)))
+    assert body.index("Why it is here") < body.index(SECRET)
+    assert "Why it is here" not in text(login(reviewer).get(at("case", case)))
+
+
+def test_history_speaks_in_words(login, reviewer, second_reviewer):
+    case = settled(settled(make_case(), reviewer, "KEEP_FALSE_MATCH"), second_reviewer, "ESCALATE")
+    body = text(login(reviewer).get(at("case", case)))
+    assert "Keep: a different picture" in body
+    assert "as the first person" in body
+    case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "REMOVE_KNOWN")
+    decisions.reopen(case, because="new_match")
+    page = text(login(reviewer).get(at("case", case)))
+    for code in ("REMOVE_KNOWN<", "KEEP_FALSE_MATCH,", "new_match", "reviews [", "decision 1"):
+        assert code not in body + page
+
+
+def test_a_withdrawal_is_told_on_the_case_and_where_it_opens_it_again(
+    login, reviewer, second_reviewer
+):
+    case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "REMOVE_KNOWN")
+    version = withdraw(case)
+    tasks.reopen_withdrawn(version)
+    body = " ".join(text(login(reviewer).get(at("case", case))).split())
+    assert "Known hash withdrawn</strong> by harbour-trusted, version 2026-02." in body
+    assert "No other match ties this case to a list any more." in body
+    assert (
+        "Version 2026-02 of the list harbour-trusted withdrew a known hash that the case rests on."
+        in body
+    )
+    assert "Before that, its removal was confirmed on" in body
+    assert "known_hash_withdrawn" not in body
+
+
+def test_a_value_given_another_category_is_not_withdrawn(login, reviewer):
+    case = make_case()
+    withdraw(case, again=True)
+    body = text(login(reviewer).get(at("case", case)))
+    assert "data-withdrawn" not in body
+    assert "given another category by the list since" in body
+
+
+def test_a_new_match_that_opens_a_kept_case_is_named(login, reviewer, second_reviewer):
+    case = make_case()
+    case = settled(settled(case, reviewer, "KEEP_FALSE_MATCH"), second_reviewer, "KEEP_FALSE_MATCH")
+    add_entry(case, algorithm="pdq", distance=1, slug="tide")
+    known = Match.objects.latest("pk").known_hash_id
+    case.reviews.update(superseded=True)
+    case.move("reopen", closed_at=None, reopened_because="new_match")
+    CustodyEvent.objects.append(
+        "case_reopened", case, by=None, after={"known_hashes": [known]}, reason="new_match"
+    )
+    body = " ".join(text(login(reviewer).get(at("case", case))).split())
+    assert "nobody had judged: tide, version 2026-01 (near, 1 bit apart)." in body
+    assert "Before that, it was kept on" in body
 
 
 def test_one_person_cannot_be_second(login, reviewer):

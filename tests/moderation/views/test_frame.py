@@ -1,8 +1,12 @@
 """The frame of every page: rail by permission, environment, pseudonym, colours, log in and out."""
 
+import io
+import logging
+
 import pytest
 from django.urls import reverse
 
+from config.logs import IdsOnly
 from moderation.models.person import pseudonym_of
 from tests.conftest import PASSWORD
 
@@ -22,6 +26,7 @@ def rail(answer):
     [
         ("operator", {"Scans", "Datasets", "Hash lists", "Manifests"}, {"Queue", "Audit"}),
         ("reviewer", {"Queue", "Hash lists"}, {"Scans", "Datasets", "Manifests", "Audit"}),
+        ("reporter", {"Reports"}, {"Queue", "Scans", "Audit"}),
         ("auditor", {"Audit"}, {"Queue", "Scans", "Hash lists", "Manifests"}),
         ("outsider", set(), {"Queue", "Scans", "Hash lists", "Manifests", "Audit"}),
     ],
@@ -45,6 +50,12 @@ def test_people_appear_under_their_pseudonym(login, operator):
     page = text(login(operator).get("/"))
     assert pseudonym_of(operator) in page
     assert operator.username not in page
+
+
+def test_the_roles_stand_beside_the_pseudonym(login, person, outsider):
+    both = person("eve", "reviewer", "list_manager")
+    assert '<span class="roles">list manager, reviewer</span>' in text(login(both).get("/"))
+    assert 'class="roles"' not in text(login(outsider).get("/"))
 
 
 def test_synthetic_data_is_labelled(login, operator, settings):
@@ -111,6 +122,22 @@ def test_a_refusal_and_a_missing_page_say_what_to_do(login, outsider):
     missing = client.get("/no-such-page/")
     assert missing.status_code == 404
     assert "start again from the overview" in text(missing)
+
+
+def test_refusals_leave_a_line_without_a_traceback(login, outsider):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(IdsOnly())
+    logger = logging.getLogger("django.request")
+    logger.addHandler(handler)
+    try:
+        client = login(outsider)
+        client.get("/scans/")
+        client.get("/no-such-page/")
+    finally:
+        logger.removeHandler(handler)
+    assert stream.getvalue().count("\n") == 2
+    assert "Traceback" not in stream.getvalue()
 
 
 def test_a_failure_shows_our_page(login, operator, monkeypatch):

@@ -21,7 +21,7 @@ def panels(answer):
     [
         ("reviewer", {"cases"}),
         ("lead", {"cases", "scans", "removals"}),
-        ("reporter", {"cases"}),
+        ("reporter", set()),
         ("list_manager", {"scans", "lists"}),
         ("operator", {"scans", "removals", "fetching"}),
         ("auditor", {"audit"}),

@@ -248,6 +248,21 @@ def test_a_ticket_for_bytes_since_shredded_is_404(login, held, entry, reviewer):
     assert client.get(address).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, "You need not look. A trusted list matches exactly"),
+        ({"trust": "standard"}, "the list is not a trusted one"),
+        ({"near": True}, "A near match says that two pictures look alike"),
+    ],
+)
+def test_the_advice_is_true_of_the_case(login, reviewer, facts, said):
+    case = make_case(**facts)
+    body = login(reviewer).get(reverse("moderation:case", args=[case.pk])).content.decode()
+    assert said in body
+    assert body.count("You need not look") == (facts == {})
+
+
 def test_views_are_counted_apart(login, held, entry, reviewer, second_reviewer, lead):
     client = login(reviewer)
     client.get(reverse("moderation:preview", args=[ticket_in(post(client, held, entry))]))
@@ -256,10 +271,10 @@ def test_views_are_counted_apart(login, held, entry, reviewer, second_reviewer, 
     assert exposure.views(held, by=reviewer) == {"mine": 1, "all": 1}
     assert exposure.views(held, by=second_reviewer) == {"mine": 0, "all": 1}
     body = login(second_reviewer).get(reverse("moderation:case", args=[held.pk])).content.decode()
-    assert "you 0." in body
+    assert "looked at this case 0 times." in body
     settled(held, reviewer, "ESCALATE")
     body = login(lead).get(reverse("moderation:case", args=[held.pk])).content.decode()
-    assert "you 0, all 1." in body
+    assert "looked at this case 0 times, all people together 1 time." in body
 
 
 def test_the_second_stage_starts_at_the_outline(login, held, entry, reviewer, second_reviewer):

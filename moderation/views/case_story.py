@@ -1,0 +1,158 @@
+"""What happened to a case, told in sentences and never in codes."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from moderation.models import Case, CustodyEvent, Decision, HashListVersion, Match, Preview, Review
+from moderation.models.case import HarmClass
+from moderation.models.person import pseudonym_of
+from moderation.review import decisions
+
+from . import words
+
+EVENTS = 100
+NEW_HASHES_TOLD = 5
+VERSION_IN = re.compile(r"known_hash_withdrawn version (\d{1,18})")
+DONE = {Decision.Verdict.CONFIRMED: "confirmed", Decision.Verdict.CLEARED: "kept"}
+AS = {
+    Review.Stage.FIRST: "as the first person",
+    Review.Stage.SECOND: "as the second person",
+    Review.Stage.LEAD: "as a lead",
+}
+
+
+@dataclass(frozen=True)
+class Reopening:
+    """Why a closed case is in work again: when, because of what, and what had been decided."""
+
+    at: datetime | None
+    because: str
+    decided: str
+    decided_at: datetime | None
+
+
+def reopening(case: Case) -> Reopening | None:
+    """The latest reopening of a case that is in work; None for one in its first round."""
+    if not case.reopened_because or case.state == Case.State.CLOSED:
+        return None
+    event = _events(case).filter(action="case_reopened").order_by("-seq").first()
+    decision = case.decisions.standing().last()
+    return Reopening(
+        event.at if event is not None else None,
+        because(case.reopened_because, event=event),
+        DONE.get(Decision.Verdict(decision.verdict), "") if decision is not None else "",
+        decision.at if decision is not None else None,
+    )
+
+
+def because(code: str, *, event: CustodyEvent | None) -> str:
+    """The reason of a reopening as a sentence; empty for a reason that has no words."""
+    if found := VERSION_IN.fullmatch(code):
+        version = HashListVersion.objects.filter(pk=found[1]).select_related("hash_list").first()
+        if version is not None:
+            return (
+                f"Version {version.label} of the list {version.hash_list.slug} withdrew a known "
+                "hash that the case rests on."
+            )
+    if code == "new_match" and event is not None:
+        return _new_match(event)
+    return ""
+
+
+def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
+    """The newest steps of the case, each with its words; while blind, one's own alone."""
+    events = _events(case)
+    if blind:
+        events = events.filter(actor=pseudonym_of(user))
+    newest = list(events.order_by("-seq")[:EVENTS])
+    asked = {pk for event in newest for pk in event.after.get("reviews", ())}
+    reviews = Review.objects.filter(case=case, pk__in=asked).in_bulk()
+    return [
+        {"event": event, "words": words.step(event.action), "detail": detail(event, reviews)}
+        for event in newest
+    ]
+
+
+def detail(event: CustodyEvent, reviews: dict[int, Review]) -> str:
+    """What a step was about, beyond its name; ``reviews`` are those that its decisions name."""
+    after = event.after
+    match event.action:
+        case "answer_given":
+            harm = after.get("harm_class")
+            told = Review.Answer(after["answer"]).label
+            return f"{told} · {HarmClass(harm).label}" if harm else told
+        case "case_claimed":
+            return AS[Review.Stage(after["stage"])]
+        case "preview_revealed" | "preview_opened":
+            of = f", of entry {after['entry']}" if "entry" in after else ""
+            return f"{Preview.Level(after['level']).label}, grey{of}"
+        case "url_unmasked" | "caption_shown" | "case_opened":
+            return f"of entry {after['entry']}" if "entry" in after else ""
+        case "case_confirmed" | "case_cleared":
+            return agreement([reviews[pk] for pk in after.get("reviews", ()) if pk in reviews])
+        case "case_reopened":
+            return because(event.reason, event=event)
+    return event.reason
+
+
+def agreement(answers: list[Review]) -> str:
+    """How far the two answers behind a verdict agree; empty unless there are two."""
+    if len(answers) != 2:
+        return ""
+    first, second = answers
+    if first.answer == second.answer:
+        return f"Both say: {_short(second)}."
+    return (
+        "Both remove, for different reasons. "
+        f"The first says: {_short(first)}. The second says: {_short(second)}."
+    )
+
+
+def behind(decision: Decision | None, standing: list[Review]) -> list[Review]:
+    """The answers of a round that a decision rests on, in their order; none of an older round's."""
+    if decision is None:
+        return []
+    people = (decision.first_id, decision.second_id)
+    removes = decision.verdict == Decision.Verdict.CONFIRMED
+    return [
+        review
+        for review in standing
+        if review.reviewer_id in people and (review.answer in Review.REMOVALS) == removes
+    ]
+
+
+def escalations(standing: list[Review]) -> list[Review]:
+    """The answers that sent a case to a lead: why it is here."""
+    return [review for review in standing if review.answer == Review.Answer.ESCALATE]
+
+
+def _new_match(event: CustodyEvent) -> str:
+    known = event.after.get("known_hashes", [])
+    matches = Match.objects.filter(flag__case=int(event.object_id), known_hash__in=known)
+    told = sorted(
+        {
+            f"{match.version.hash_list.slug}, version {match.version.label} ({_how(match)})"
+            for match in matches.select_related("version__hash_list")[:NEW_HASHES_TOLD]
+        }
+    )
+    if not told:
+        return "A scan found a match that nobody had judged."
+    return f"A scan found a match with a known hash that nobody had judged: {'; '.join(told)}."
+
+
+def _how(match: Match) -> str:
+    if match.algorithm in decisions.PERCEPTUAL:
+        return f"near, {match.distance} bit{'' if match.distance == 1 else 's'} apart"
+    return "exact"
+
+
+def _short(review: Review) -> str:
+    return str(Review.Answer(review.answer).label).partition(": ")[2]
+
+
+def _events(case: Case) -> Any:
+    return CustodyEvent.objects.filter(object_type="case", object_id=str(case.pk))
