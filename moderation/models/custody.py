@@ -33,6 +33,11 @@ class Chain:
     def intact(self) -> bool:
         return self.broken_at is None
 
+    @property
+    def head_in_groups(self) -> str:
+        """The head as a log may hold it: unbroken hex is withheld there, as a picture's hash is."""
+        return in_groups(self.head)
+
 
 class CustodyEventManager(models.Manager["CustodyEvent"]):
     def append(
@@ -75,6 +80,19 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
         event.hash = event.computed_hash()
         event.save(force_insert=True)
         return event
+
+    def holds(self, *, events: int | None = None, head: str | None = None) -> bool:
+        """Return whether the chain still holds what was noted of it: so many events, this head.
+
+        A chain cut at its end, or written anew, is intact in itself; only a note kept elsewhere
+        tells. Given both, the event of that number must carry that hash.
+        """
+        noted = self.all()
+        if events is not None:
+            noted = noted.filter(seq=events)
+        if head is not None:
+            noted = noted.filter(hash=bytes.fromhex(head))
+        return noted.exists() or (not events and head in (None, FIRST.hex()))
 
     def check_chain(self) -> Chain:
         """Recompute every hash from the first event on and return what was found."""
@@ -138,6 +156,11 @@ class CustodyEvent(models.Model):
         }
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(bytes(self.prev_hash) + text.encode()).digest()
+
+
+def in_groups(head: str) -> str:
+    """Return a hash in groups of eight digits, for people to read and to compare."""
+    return "-".join(head[at : at + 8] for at in range(0, len(head), 8))
 
 
 def _utc(at: datetime) -> str:

@@ -1,5 +1,6 @@
 """The chain of custody: who did what, when; and whether the chain still holds."""
 
+import logging
 from typing import Any
 
 from django.contrib import messages
@@ -9,9 +10,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation.models import CustodyEvent
+from moderation.models.custody import in_groups
 from moderation.permissions import AUDIT_VIEW
 
 from .paging import query_without
+
+logger = logging.getLogger(__name__)
 
 ROWS = 50
 RECENT = 2000  # events whose words are offered as suggestions
@@ -36,6 +40,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     if before.isdecimal() and len(before) < 19:  # no more than the column can hold
         events = events.filter(seq__lt=int(before))
     rows = list(events[: ROWS + 1])
+    newest = CustodyEvent.objects.order_by("-seq").first()
     return render(
         request,
         "moderation/audit.html",
@@ -47,7 +52,8 @@ def audit(request: HttpRequest) -> HttpResponse:
             "filtered": any(filters.values()),
             "query": query_without(request, "before"),
             "suggestions": suggestions(),
-            "head": CustodyEvent.objects.order_by("-seq").first(),
+            "head": newest,
+            "noted": in_groups(bytes(newest.hash).hex()) if newest else "",
         },
     )
 
@@ -57,6 +63,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 def verify_chain(request: HttpRequest) -> HttpResponse:
     """Recompute the whole chain and say what was found."""
     chain = CustodyEvent.objects.check_chain()
+    logger.info("custody chain: %d events, head %s", chain.events, chain.head_in_groups)
     if chain.intact:
         messages.success(
             request,

@@ -1,24 +1,55 @@
-"""The chain of custody, recomputed."""
+"""The chain of custody, recomputed, and compared with what was noted of it before."""
 
+import logging
+import re
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
 from moderation.management.base import Command as Base
 from moderation.models import CustodyEvent
 
+logger = logging.getLogger(__name__)
+
+STOP = "keep the database as it is and tell the auditor."
+
 
 class Command(Base):
-    help = "Recompute the chain of custody from its first event; exit 1 where it is broken."
+    help = (
+        "Recompute the chain of custody from its first event; exit 1 where it is broken. A chain"
+        " that was cut at its end is intact in itself: note events and head elsewhere now and then,"
+        " and give them later with --expect-events and --expect-head."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--expect-events", type=int, metavar="N", help="the number of events when it was noted"
+        )
+        parser.add_argument("--expect-head", metavar="HEX", help="the head when it was noted")
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        events, head = options.get("expect_events"), options.get("expect_head")
+        if events is not None and events < 0:
+            raise CommandError("--expect-events must be 0 or more.")
+        if head is not None:
+            head = re.sub(r"[\s-]", "", head).lower()
+            if not re.fullmatch("[0-9a-f]{64}", head):
+                raise CommandError("--expect-head must be the 64 hex digits of a head.")
         chain = CustodyEvent.objects.check_chain()
-        result = {"events": chain.events, "head": chain.head, "intact": chain.intact}
+        holds = CustodyEvent.objects.holds(events=events, head=head)
+        result = {
+            "events": chain.events,
+            "head": chain.head,
+            "intact": chain.intact and holds,
+        }
+        logger.info("custody chain: %d events, head %s", chain.events, chain.head_in_groups)
+        if result["intact"]:
+            return result
+        if options["json"]:
+            self.stdout.write(self.as_json(result))
         if not chain.intact:
-            if options["json"]:
-                self.stdout.write(self.as_json(result))
-            raise CommandError(
-                f"The chain is broken at event {chain.broken_at}: keep the database as it is and"
-                " tell the auditor."
-            )
-        return result
+            raise CommandError(f"The chain is broken at event {chain.broken_at}: {STOP}")
+        raise CommandError(
+            f"The chain is not the one that was noted: it was cut or written anew; {STOP}"
+        )

@@ -1,6 +1,9 @@
 """The audit page: filters, pages by number, what changed, and the check of the chain."""
 
+import re
+
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.urls import reverse
 
@@ -108,3 +111,14 @@ def test_what_people_type_stays_text(login, auditor):
     add("scan_started", rows.scan(rows.revision()), reason="<script>alert(1)</script>")
     answer = login(auditor).get(URL, {"object": '"><script>x</script>'})
     assert "<script>" not in text(answer).replace("<script src=", "")
+
+
+def test_the_page_shows_what_to_note_of_the_chain(login, auditor, events):
+    words = text(login(auditor).get(URL))
+    [said] = re.findall(r"verify_custody (--expect-events \d+ --expect-head [0-9a-f-]+)", words)
+    call_command("verify_custody", *said.split())
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE moderation_custodyevent DISABLE TRIGGER USER")
+        cursor.execute("DELETE FROM moderation_custodyevent WHERE seq = 4")
+    with pytest.raises(CommandError, match="not the one that was noted"):
+        call_command("verify_custody", *said.split())
