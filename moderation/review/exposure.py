@@ -99,8 +99,11 @@ def reveal(case: Case, entry: Entry, *, by: User, level: int, session: str) -> s
 def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
     """Use a ticket up and return the preview as PNG, enlarged smoothly to SHOWN_SIDE pixels.
 
+    A preview that cannot be opened was not looked at: nothing is written, and the ticket stays.
+
     Raises:
         NoTicket: unknown, of another person or session, used already, too old, or lease over.
+        Unreadable: the sealed bytes were shredded, are missing or were changed.
     """
     oldest = Now() - timedelta(seconds=settings.TICKET_SECONDS)
     with transaction.atomic():
@@ -113,13 +116,16 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
             case__lease_expires_at__gt=Now(),
         )
         row = good.select_related("case").first()
-        if row is None or not good.filter(pk=row.pk).update(opened_at=Now()):
+        if row is None:
             raise NoTicket("the ticket is used, too old, or not yours")
+        preview = Preview.objects.select_related("sealed").get(entry=row.entry_id, level=row.level)
+        shown = enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)
+        if not good.filter(pk=row.pk).update(opened_at=Now()):
+            raise NoTicket("the ticket was used meanwhile")
         CustodyEvent.objects.append(
             "preview_opened", row.case, by=by, after={"reveal": row.pk, "level": row.level}
         )
-    preview = Preview.objects.select_related("sealed").get(entry=row.entry_id, level=row.level)
-    return enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)
+    return shown
 
 
 def advice(case: Case) -> str:

@@ -291,3 +291,21 @@ def test_an_answered_case_is_not_looked_at(login, entry, reviewer):
     case = entry.flag.case
     answer(case, reviewer, "ESCALATE")
     assert post(login(reviewer), case, entry).status_code == 409
+
+
+@pytest.mark.parametrize("wrong", ["missing", "shredded"])
+def test_a_preview_that_does_not_open_is_no_look(
+    login, held, entry, reviewer, settings, tmp_path, wrong
+):
+    client = login(reviewer)
+    address = reverse("moderation:preview", args=[ticket_in(post(client, held, entry))])
+    kept = settings.EVIDENCE_URL
+    if wrong == "missing":
+        settings.EVIDENCE_URL = (tmp_path / "elsewhere").as_uri()
+    else:
+        store.shred(Preview.objects.get(entry=entry, level=1).sealed)
+    assert client.get(address).status_code == 404
+    assert Reveal.objects.get().opened_at is None
+    assert not CustodyEvent.objects.filter(action="preview_opened").exists()
+    settings.EVIDENCE_URL = kept
+    assert client.get(address).status_code == (200 if wrong == "missing" else 404)
