@@ -51,11 +51,16 @@ def show(
     status: int = 200,
     **more: Any,
 ) -> HttpResponse:
-    """Render the case page. ``more``: conflict, draft, ticket, level, refused, url, caption."""
+    """Render the case page; it goes on record where the person does not hold the case.
+
+    ``more``: conflict, draft, ticket, level, refused, unsealed.
+    """
     user = person_of(request)
     entry = entry or entry_of(case, request.GET.get("entry"))
     context = frame(case, user=user) | stage(case, entry, user=user)
     held = context["held"]
+    if not held:
+        record_view(case, by=user)
     context |= evidence(entry) if entry is not None else {}
     standing = [] if context["blind"] else earlier(case)
     decision = None if context["blind"] else case.decisions.standing().last()

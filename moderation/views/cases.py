@@ -28,11 +28,7 @@ from .queue import to_next
 @never_cache
 @permission_required(CASE_OPEN, raise_exception=True)
 def case(request: HttpRequest, pk: int) -> HttpResponse:
-    row = case_of(request, pk)
-    held = row.leased_by_id == person_of(request).pk
-    if not held and "page" not in request.GET:
-        case_page.record_view(row, by=person_of(request))
-    return case_page.show(request, row)
+    return case_page.show(request, case_of(request, pk))
 
 
 @require_POST

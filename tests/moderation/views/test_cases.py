@@ -123,13 +123,24 @@ def test_no_inline_script_or_style(login, lead):
     assert not re.search(r"\sstyle=|<style|\son[a-z]+=", body)
 
 
-def test_opening_without_the_lease_goes_on_record(login, reviewer):
+def test_seeing_the_page_without_the_lease_goes_on_record(login, reviewer, second_reviewer):
     case = make_case()
     client = login(reviewer)
+    seen = CustodyEvent.objects.filter(action="case_viewed", object_id=str(case.pk))
+    for number, see in enumerate(
+        (
+            lambda: client.get(at("case", case)),
+            lambda: client.get(at("case", case) + "?page=1"),
+            lambda: client.post(at("case_answer", case), {"answer": "nonsense"}),
+            lambda: end_lease(queue.claim(case, by=reviewer)) or client.get(at("case", case)),
+        ),
+        1,
+    ):
+        assert "pictures.example" in text(see())
+        assert seen.count() == number
+    queue.claim(case, by=reviewer)
     client.get(at("case", case))
-    client.get(at("case", case) + "?page=1")
-    events = CustodyEvent.objects.filter(action="case_viewed", object_id=str(case.pk))
-    assert events.count() == 1
+    assert seen.count() == 4
 
 
 def test_take_answer_and_stay(login, reviewer, enqueued, fields, settings):
