@@ -100,7 +100,8 @@ def frame(case: Case, *, user: User) -> dict[str, Any]:
         "case": case,
         "now": now,
         "held": held,
-        "held_by": case.leased_by if live and not held else None,
+        # Who may be the second person learns nothing of who is the first, not even a pseudonym.
+        "held_by": case.leased_by if live and not held and user.has_perm(DECIDE_FINAL) else None,
         "seconds_left": int((expires - now).total_seconds()) if expires is not None else 0,
         "blind": not deciding and case.state != Case.State.CLOSED,
         "stage": queue.STAGE.get(Case.State(case.state), ""),

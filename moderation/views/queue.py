@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from moderation.forms.review import QueueFilter
 from moderation.models import Scan
-from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE
+from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import answers, listing
 from moderation.review import queue as cases_queue
 
@@ -53,6 +53,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             "query": query_without(request, "page"),
             "rule": cases_queue.RULE,
             "may_decide": user.has_perm(DECIDE),
+            "names": user.has_perm(DECIDE_FINAL),  # others may be second: no word of who is first
             "undoable": answers.undoable(by=user),
             "scanning": [] if page.object_list else _scanning(),
         },

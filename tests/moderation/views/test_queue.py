@@ -78,7 +78,7 @@ def test_overview_and_queue_count_alike_and_to_the_whole(login, reviewer, second
         ):
             assert {name: told[name] for name in figures} == figures
     body = " ".join(login(reviewer).get(URL).content.decode().split())
-    for words in ("1 held by somebody else", "1 that you answered", "1 for a lead"):
+    for words in ("1 held by somebody else", "1 answered by you", "1 waiting for a lead"):
         assert words in body
 
 
@@ -179,12 +179,16 @@ def test_empty_says_what_is_scanning(login, reviewer):
     assert "Scanning laguna@r1" in login(reviewer).get(URL).content.decode()
 
 
-def test_the_holder_is_a_pseudonym(login, reviewer, second_reviewer):
-    make_case()
-    queue.claim_next(by=second_reviewer)
-    page = login(reviewer).get(URL).content.decode()
-    assert second_reviewer.person.pseudonym in page
-    assert "sven" not in page
+def test_the_holder_is_a_pseudonym_and_that_for_leads_alone(login, reviewer, second_reviewer, lead):
+    case = queue.claim(make_case(), by=second_reviewer)
+    for address in (URL, f"/cases/{case.pk}/"):
+        page = login(lead).get(address).content.decode()
+        assert second_reviewer.person.pseudonym in page
+        assert "sven" not in page
+        page = login(reviewer).get(address).content.decode()
+        assert second_reviewer.person.pseudonym not in page
+        assert ">Held<" in page or "Another person is working on it" in page
+    assert ">You<" in login(second_reviewer).get(URL).content.decode()
 
 
 def test_the_undo_banner_is_here_too(login, reviewer):
