@@ -1,31 +1,35 @@
 """Hash lists: what is in force, each list's versions, and loading a new one in two steps."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core import signing
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from moderation import tasks
-from moderation.forms.hash_lists import LoadForm, in_words
+from moderation.forms.hash_lists import FORMAT_WORDS, IN_FILE, LoadForm, in_words
 from moderation.hash_lists import changing, loading, profiles, uploads
+from moderation.hash_lists.formats import ALGORITHM_FORMATS
 from moderation.hash_lists.known import ListError
-from moderation.hash_lists.withdrawals import affected_cases
-from moderation.models import HashList
+from moderation.hash_lists.reasons import in_order
+from moderation.models import CustodyEvent, HashList, HashListVersion, Match
 from moderation.models.case import HarmClass
-from moderation.permissions import LIST_MANAGE, LIST_VIEW
+from moderation.permissions import CASE_OPEN, LIST_MANAGE, LIST_VIEW
 
 from .paging import page_of, query_without
 from .people import person_of
 
 SALT = "hash list load"
+KEPT_SALT = "hash list upload"
+WITHDRAWN = "known_hash_withdrawn version "  # why a case went back, as its custody event says
 VERSIONS = 10
 
 
@@ -50,6 +54,7 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
     page = page_of(
         request, row.versions.select_related("loaded_by__person").order_by("-number"), size=VERSIONS
     )
+    back = sent_back(version for version in page if version.removed)
     return render(
         request,
         "moderation/hash_list_detail.html",
@@ -63,7 +68,7 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
                     "version": version,
                     "rejected": sum(version.rejected.values()),
                     "reasons": in_order(version.rejected),
-                    "reopens": affected_cases(version).count() if version.removed else 0,
+                    "sent_back": back.get(version.pk, []),
                 }
                 for version in page
             ],
@@ -76,6 +81,7 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
                 removed_in=None, disabled_until__gt=timezone.now()
             ).count(),
             "may_manage": request.user.has_perm(LIST_MANAGE),
+            "may_open": request.user.has_perm(CASE_OPEN),
         },
     )
 
@@ -96,20 +102,22 @@ def switch_hash_list(request: HttpRequest, slug: str) -> HttpResponse:
 def load_hash_list(request: HttpRequest) -> HttpResponse:
     """First step: take the file, say what it would change, change nothing."""
     if request.method != "POST":
-        return _form(request, LoadForm(initial={"slug": request.GET.get("list", "")}))
-    form = LoadForm(request.POST, request.FILES)
-    if not form.is_valid():
-        return _form(request, form, status=400)
+        return _form(request, LoadForm(initial=as_last_time(request.GET.get("list", ""))))
     person = person_of(request)
-    name = uploads.keep(form.cleaned_data["file"].chunks(), owner=person.pk)
+    kept = _kept(request, owner=person.pk)
+    form = LoadForm(request.POST, request.FILES, has_file=kept is not None)
+    if not form.is_valid() or kept is None:
+        return _form(request, form, kept=kept, status=400)
     reading = form.reading()
     try:
-        would = _load(name, reading, by=person, dry_run=True)
-    except (ListError, uploads.UploadGone) as error:
-        uploads.discard(name)
+        would = _load(kept["name"], reading, by=person, dry_run=True)
+    except ListError as error:
         form.add_error(None, in_words(str(error)))
+        return _form(request, form, kept=kept, status=400)
+    except uploads.UploadGone as error:
+        form.add_error("file", in_words(str(error)))
         return _form(request, form, status=400)
-    token = signing.dumps({"name": name, "reading": reading, "by": person.pk}, salt=SALT)
+    token = signing.dumps({"name": kept["name"], "reading": reading, "by": person.pk}, salt=SALT)
     return render(
         request,
         "moderation/hash_list_load.html",
@@ -118,8 +126,9 @@ def load_hash_list(request: HttpRequest) -> HttpResponse:
             "rejected": sum(would.rejected.values()),
             "reasons": in_order(would.rejected),
             "reading": reading,
-            "is_new": not HashList.objects.filter(slug=would.slug).exists(),
-            "checksum": name[:64],
+            "facts": facts_of(reading),
+            "checksum": kept["name"][:64],
+            "called": kept["called"],
             "token": token,
         },
     )
@@ -171,10 +180,68 @@ def with_size() -> QuerySet[HashList]:
     )
 
 
-def in_order(rejected: dict[str, int]) -> list[tuple[str, int]]:
-    """Return the reasons in words with their counts, the most frequent first."""
-    order = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
-    return [(reason.replace("_", " "), count) for reason, count in order]
+def as_last_time(slug: str) -> dict[str, str]:
+    """Return how the form starts for a list: as its current version was read, where that is known.
+
+    The algorithm is known where all values that stand are of one.
+    """
+    row = HashList.objects.select_related("current").filter(slug=slug).first()
+    if row is None:
+        return {}
+    if row.current is None:
+        return {"slug": slug}
+    start = {"slug": slug, "format": row.current.format}
+    if row.current.format in ALGORITHM_FORMATS:
+        of = row.known_hashes.filter(removed_in=None).aggregate(
+            first=Min("algorithm"), last=Max("algorithm")
+        )
+        if of["first"]:
+            start["algorithm"] = of["first"] if of["first"] == of["last"] else IN_FILE
+    return start
+
+
+def facts_of(reading: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what was said about the file, in words: what a look at it should find right."""
+    file_format = FORMAT_WORDS[reading["format"]]
+    parts = [file_format, reading["algorithm"]]
+    if reading["format"] in ALGORITHM_FORMATS and not reading["algorithm"]:
+        parts.append("each value with its own algorithm")
+    if reading["profile_text"] or reading["profile"]:
+        parts.append("profile of your own" if reading["profile_text"] else reading["profile"])
+    parts.append("changes only" if reading["delta"] else "the whole list")
+    facts = [("Read as", ", ".join(part for part in parts if part))]
+    if reading["is_new"]:
+        facts += [
+            ("Owner", reading["owner"] or "not recorded"),
+            ("Trust", dict(HashList.Trust.choices)[reading["trust"]]),
+            ("Kind", dict(HarmClass.choices).get(reading["harm_class"], "as each value says")),
+            ("Values", "made up, for demos and training" if reading["synthetic"] else "real"),
+        ]
+    return facts
+
+
+def sent_back(versions: Iterable[HashListVersion]) -> dict[int, list[int]]:
+    """Return, by version id, the closed cases that it sent back because it withdrew their values.
+
+    What happened stands in the chain of custody; what would happen now is another question.
+    """
+    pairs = set(
+        Match.objects.filter(known_hash__removed_in__in=[version.pk for version in versions])
+        .values_list("known_hash__removed_in", "flag__case")
+        .order_by()
+    )
+    events = CustodyEvent.objects.filter(
+        object_type="case",
+        object_id__in={str(case) for _, case in pairs},
+        action="case_reopened",
+        reason__startswith=WITHDRAWN,
+    ).values_list("reason", "object_id")
+    found: dict[int, list[int]] = {}
+    for reason, case in set(events):
+        number = reason.removeprefix(WITHDRAWN)
+        if number.isdecimal():
+            found.setdefault(int(number), []).append(int(case))
+    return {number: sorted(cases) for number, cases in found.items()}
 
 
 def with_kind(row: HashList) -> HashList:
@@ -184,9 +251,34 @@ def with_kind(row: HashList) -> HashList:
     return row
 
 
+def _kept(request: HttpRequest, *, owner: int) -> dict[str, str] | None:
+    """The upload this request is about: a file sent now, or the one kept from the try before.
+
+    ``name`` reads it back, ``called`` is what its owner calls it.
+    """
+    sent = request.FILES.get("file")
+    if sent is not None and sent.size:
+        return {"name": uploads.keep(sent.chunks(), owner=owner), "called": str(sent.name)}
+    try:
+        kept = signing.loads(
+            request.POST.get("kept", ""), salt=KEPT_SALT, max_age=uploads.KEPT_SECONDS
+        )
+    except signing.BadSignature:
+        return None
+    if sent is not None or kept.get("by") != owner:
+        return None
+    return {"name": kept["name"], "called": kept["called"]}
+
+
 def _load(name: str, reading: dict[str, Any], *, by: User, dry_run: bool) -> loading.Loaded:
-    is_new = not HashList.objects.filter(slug=reading["slug"]).exists()
+    is_new = reading["is_new"]
     with uploads.opened(name) as file:
+        if HashList.objects.filter(slug=reading["slug"]).exists() == is_new:
+            raise ListError(
+                "a list of this name was made meanwhile; choose it by its name"
+                if is_new
+                else "there is no such list; choose one, or a new list"
+            )
         return loading.load(
             file,
             slug=reading["slug"],
@@ -217,6 +309,16 @@ def _options(reading: dict[str, Any]) -> loading.ListOptions:
     )
 
 
-def _form(request: HttpRequest, form: LoadForm, *, status: int = 200) -> HttpResponse:
-    context = {"form": form, "slugs": HashList.objects.values_list("slug", flat=True)}
+def _form(
+    request: HttpRequest,
+    form: LoadForm,
+    *,
+    kept: dict[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The form; an upload that is kept need not be chosen again."""
+    context: dict[str, Any] = {"form": form}
+    if kept is not None:
+        signed = signing.dumps(kept | {"by": person_of(request).pk}, salt=KEPT_SALT)
+        context |= {"called": kept["called"], "kept": signed}
     return render(request, "moderation/hash_list_load.html", context, status=status)

@@ -14,6 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, expect
 
+from moderation.hash_lists import reasons
 from moderation.models import Case, Removal, Reveal, Shard
 from reports.models import Report
 from sample.server import PictureServer

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from moderation.hash_lists import uploads
 from moderation.models import CustodyEvent, HashList, HashListVersion, KnownHash
+from tests.moderation.hash_lists.rows import flagged_case
 
 from . import rows
 
@@ -44,7 +46,8 @@ def plain(values):
 def sent(file, **changes):
     values = {
         "file": file,
-        "slug": "harbour",
+        "slug": "+new",
+        "new_slug": "harbour",
         "label": "2026-11",
         "format": "plain",
         "algorithm": "md5",
@@ -92,7 +95,8 @@ def test_one_list_with_its_versions(login, reviewer, list_manager):
     page = login(reviewer).get("/hash-lists/quay/")
     assert [each["version"].number for each in page.context["versions"]] == [2, 1]
     assert page.context["versions"][0]["rejected"] == 4
-    assert "wrong length: 4" in text(page)
+    assert "not the length of its algorithm: 4" in text(page)
+    assert "withdrew 1 value; no closed case went back" in text(page)
     assert list(page.context["algorithms"]) == [{"algorithm": "md5", "count": 2}]
 
 
@@ -128,7 +132,8 @@ def test_the_first_step_shows_and_changes_nothing(login, list_manager, folder):
     answer = login(list_manager).post(LOAD, sent(plain([*values, b"\x01", values[0]])))
     assert answer.status_code == 200, answer.context["form"].errors
     assert answer.context["would"].new == 4
-    assert answer.context["is_new"]
+    assert answer.context["reading"]["is_new"]
+    assert ("Values", "made up, for demos and training") in answer.context["facts"]
     assert not HashList.objects.exists()
     assert not CustodyEvent.objects.exists()
     (kept,) = folder.iterdir()
@@ -157,7 +162,7 @@ def test_the_second_step_loads_what_was_shown(login, list_manager, folder):
 def test_a_list_that_exists_keeps_its_trust(login, list_manager):
     rows.hash_list("harbour", values=0, trust="trial")
     client = login(list_manager)
-    first = client.post(LOAD, sent(plain(md5s(2)), trust="trusted"))
+    first = client.post(LOAD, sent(plain(md5s(2)), slug="harbour", trust="trusted"))
     client.post(CONFIRM, {"token": token(first)})
     assert HashList.objects.get().trust == "trial"
     assert HashList.objects.get().current.number == 2
@@ -167,7 +172,7 @@ def test_withdrawals_are_shown_before_they_happen(login, list_manager):
     values = md5s(3)
     client = login(list_manager)
     client.post(CONFIRM, {"token": token(client.post(LOAD, sent(plain(values))))})
-    answer = client.post(LOAD, sent(plain(values[:2]), label="2026-12"))
+    answer = client.post(LOAD, sent(plain(values[:2]), slug="harbour", label="2026-12"))
     assert (answer.context["would"].same, answer.context["would"].removed) == (2, 1)
     assert HashListVersion.objects.count() == 1
 
@@ -200,6 +205,15 @@ def test_a_second_confirmation_says_the_file_is_gone(login, list_manager):
     assert HashListVersion.objects.count() == 1
 
 
+def test_two_new_lists_of_one_name_are_not_one(login, list_manager):
+    client = login(list_manager)
+    first, second = (client.post(LOAD, sent(plain(md5s(2)))) for _ in range(2))
+    client.post(CONFIRM, {"token": token(first)})
+    answer = client.post(CONFIRM, {"token": token(second)}, follow=True)
+    assert "was made meanwhile" in notes(answer)[-1][1]
+    assert HashListVersion.objects.count() == 1
+
+
 @pytest.mark.parametrize("spoilt", ["", "x", "cut", "other"])
 def test_a_token_that_is_not_this_persons_loads_nothing(login, list_manager, person, spoilt):
     client = login(list_manager)
@@ -219,33 +233,144 @@ def test_a_token_that_is_not_this_persons_loads_nothing(login, list_manager, per
         ({"profile": "generic"}, "This format takes no profile"),
         ({"delta": "on"}, "always the whole list"),
         ({"format": "csv", "algorithm": "", "profile_text": "{"}, "This is not JSON"),
-        ({"slug": "not a slug"}, "valid"),
+        ({"slug": "harbor"}, "harbor is not one of the available choices"),
+        ({"slug": ""}, "Choose a list, or"),
+        ({"new_slug": "not a slug"}, "Letters, digits, hyphens and underscores only"),
+        ({"new_slug": ""}, "This field is required"),
+        ({"new_slug": "quay"}, "There is a list of this name"),
+        ({"algorithm": ""}, "Plain lines do not say what their values are"),
         ({"format": "tea"}, "tea is not one of the available choices"),
         ({"label": ""}, "This field is required"),
     ],
 )
 def test_answers_that_do_not_fit(login, list_manager, folder, changes, words):
-    answer = login(list_manager).post(LOAD, sent(plain(md5s(1)), **changes))
+    rows.hash_list("quay")
+    client, values = login(list_manager), md5s(3)
+    answer = client.post(LOAD, sent(plain(values), **changes))
     assert answer.status_code == 400
     assert words in text(answer)
-    assert not folder.exists() or list(folder.iterdir()) == []
+    # The file need not be chosen again.
+    assert "“list.txt” is here" in text(answer)
+    right = {name: value for name, value in sent(None).items() if name != "file"}
+    again = client.post(LOAD, right | {"kept": answer.context["kept"]})
+    assert again.status_code == 200, again.context["form"].errors
+    assert again.context["would"].new == 3
+    assert [each.name[:64] for each in folder.iterdir()] == [again.context["checksum"]]
+
+
+def test_a_kept_file_is_its_owners_and_gives_way_to_another(login, list_manager, person):
+    client = login(list_manager)
+    kept = client.post(LOAD, sent(plain(md5s(1)), label="")).context["kept"]
+    without = {name: value for name, value in sent(None).items() if name != "file"}
+    other = login(person("leo", "list_manager")).post(LOAD, without | {"kept": kept})
+    assert other.context["form"].errors["file"] == ["This field is required."]
+    answer = login(list_manager).post(LOAD, sent(plain(md5s(2)), kept=kept))
+    assert answer.context["would"].new == 2
+    for broken in ("", "x", kept[:-1]):
+        answer = client.post(LOAD, without | {"kept": broken})
+        assert answer.context["form"].errors["file"] == ["This field is required."]
+
+
+def test_a_kept_file_that_is_gone_is_asked_for(login, list_manager, folder):
+    client = login(list_manager)
+    kept = client.post(LOAD, sent(plain(md5s(1)), label="")).context["kept"]
+    for each in folder.iterdir():
+        each.unlink()
+    without = {name: value for name, value in sent(None).items() if name != "file"}
+    answer = client.post(LOAD, without | {"kept": kept})
+    assert "upload it again" in text(answer)
+    assert "kept" not in answer.context
+
+
+def test_lines_that_name_their_algorithm_are_said_to(login, list_manager):
+    file = SimpleUploadedFile("list.txt", f"md5 {md5s(1)[0].hex()}\n".encode())
+    answer = login(list_manager).post(LOAD, sent(file, algorithm="+file"))
+    assert answer.context["would"].new == 1
+
+
+def test_lines_that_do_not_are_refused_in_words(login, list_manager):
+    answer = login(list_manager).post(LOAD, sent(plain(md5s(49)), algorithm="+file"))
+    (error,) = answer.context["form"].non_field_errors()
+    assert "the line does not name its algorithm: 49" in error
+    assert "choose under “Algorithm” what they are" in error
+
+
+def test_nothing_is_made_up_unless_someone_says_so(login, list_manager):
+    client = login(list_manager)
+    assert not client.get(LOAD).context["form"]["synthetic"].value()
+    first = client.post(LOAD, {k: v for k, v in sent(plain(md5s(1))).items() if k != "synthetic"})
+    client.post(CONFIRM, {"token": token(first)})
+    assert HashList.objects.get().synthetic is False
+
+
+def test_a_real_installation_does_not_offer_made_up_lists(login, list_manager, settings):
+    settings.SYNTHETIC = False
+    client = login(list_manager)
+    assert "synthetic" not in client.get(LOAD).context["form"].fields
+    first = client.post(LOAD, sent(plain(md5s(1))))
+    client.post(CONFIRM, {"token": token(first)})
+    assert HashList.objects.get().synthetic is False
+
+
+@pytest.mark.parametrize(("more", "algorithm"), [([], "md5"), ([("sha1", b"\x01" * 20)], "+file")])
+def test_the_form_starts_as_the_list_was_loaded_last(login, list_manager, more, algorithm):
+    known = rows.hash_list("quay", values=3)
+    for name, value in more:
+        KnownHash.objects.create(
+            hash_list=known, algorithm=name, value=value, added_in=known.current
+        )
+    form = login(list_manager).get(LOAD, {"list": "quay"}).context["form"]
+    assert (form["slug"].value(), form["format"].value()) == ("quay", "plain")
+    assert form["algorithm"].value() == algorithm
+
+
+@pytest.mark.parametrize("slug", ["nowhere", "", "a b", "empty"])
+def test_a_list_that_was_never_loaded_starts_empty(login, list_manager, slug):
+    HashList.objects.create(slug="empty")
+    assert login(list_manager).get(LOAD, {"list": slug}).status_code == 200
+
+
+def test_past_versions_say_which_cases_went_back(login, list_manager, reviewer):
+    known = rows.hash_list("quay", values=2)
+    cases = [
+        flagged_case(each, number=number, state="closed")
+        for number, each in enumerate(KnownHash.objects.all())
+    ]
+    gone = rows.version(known, removed=2)
+    KnownHash.objects.update(removed_in=gone)
+    with transaction.atomic():
+        for case, version in ((cases[0], gone.pk), (cases[1], gone.pk + 1)):
+            CustodyEvent.objects.append(
+                "case_reopened",
+                case,
+                by=None,
+                reason=f"known_hash_withdrawn version {version}",
+            )
+    link = reverse("moderation:case", args=[cases[0].pk])
+    page = login(reviewer).get("/hash-lists/quay/")
+    assert page.context["versions"][0]["sent_back"] == [cases[0].pk]
+    assert "withdrew 2 values; 1 closed case went back:" in text(page)
+    assert f'href="{link}"' in text(page)
+    assert "would" not in text(page)
+    page = login(list_manager).get("/hash-lists/quay/")  # may not open cases
+    assert f"case {cases[0].pk}" in text(page)
+    assert f'href="{link}"' not in text(page)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe\x00", b"{", b"<html>", b"zzzz\n" * 3, b"a" * 2_000_000]
 )
-def test_a_file_that_is_none_is_refused_and_forgotten(login, list_manager, folder, body):
+def test_a_file_that_is_none_is_refused(login, list_manager, body):
     answer = login(list_manager).post(LOAD, sent(SimpleUploadedFile("x.txt", body)))
     assert answer.status_code == 400
     assert "--" not in "".join(answer.context["form"].non_field_errors())
-    assert not folder.exists() or list(folder.iterdir()) == []
     assert not HashList.objects.exists()
 
 
 def test_a_label_used_before_is_refused_in_the_words_of_the_form(login, list_manager):
     client = login(list_manager)
     client.post(CONFIRM, {"token": token(client.post(LOAD, sent(plain(md5s(2)))))})
-    answer = client.post(LOAD, sent(plain(md5s(2))))
+    answer = client.post(LOAD, sent(plain(md5s(2)), slug="harbour"))
     (error,) = answer.context["form"].non_field_errors()
     assert error.startswith("This label was given to another file")
     assert "“Version”" in error
