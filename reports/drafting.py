@@ -14,6 +14,7 @@ from moderation.models import Case, CustodyEvent, Decision, Entry
 from moderation.models.case import HarmClass
 from reports.agencies import environments, registry
 from reports.agencies.base import Agency, UnknownAgency
+from reports.countries import NoCountry, code_of
 from reports.models import Report, ReportItem, ReportRefused, refuse_links
 
 AT_ONCE = 2000
@@ -133,7 +134,8 @@ def edit(
 
     Raises:
         ReportConflict: no longer a draft, or changed meanwhile.
-        ReportRefused: the note holds a link or a hash, or the grade is none of the scheme.
+        ReportRefused: the note holds a link or a hash, the grade is none of the scheme, or a
+            country is no code of ISO 3166-1.
     """
     locked = Report.objects.locked(report.pk)
     locked.seen_at(edit_no)
@@ -143,12 +145,14 @@ def edit(
     changed = [
         name for name, value in (("note", note), ("grade", grade)) if getattr(locked, name) != value
     ]
-    items = {item.pk: item for item in locked.items.filter(pk__in=list(countries))}
-    moved = [
-        item for pk, item in items.items() if item.hosting_country != countries[pk].strip().upper()
-    ]
+    try:
+        codes = {pk: code_of(text) for pk, text in countries.items()}
+    except NoCountry as wrong:
+        raise ReportRefused(str(wrong)) from wrong
+    items = locked.items.filter(pk__in=list(codes))
+    moved = [item for item in items if item.hosting_country != codes[item.pk]]
     for item in moved:
-        item.hosting_country = countries[item.pk].strip().upper()
+        item.hosting_country = codes[item.pk]
     if not changed and not moved:
         return locked
     locked.move("edit", note=note, grade=grade)

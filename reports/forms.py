@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from reports import countries
 from reports.agencies import registry
 from reports.agencies.base import Agency
 from reports.exporting import FORMATS
@@ -14,7 +15,6 @@ from reports.models import Report, ReportItem, Submission, plain_words
 
 MOMENT = "%Y-%m-%dT%H:%M"
 COUNTRY = "country_"
-two_letters = RegexValidator(r"^[A-Za-z]{2}$", "Two letters, such as GB.")
 
 
 class Styled(forms.Form):
@@ -34,6 +34,16 @@ class Styled(forms.Form):
                 widget.attrs["class"] = "form-control"
 
 
+class CountryField(forms.CharField):
+    """A country of ISO 3166-1 by its two letters; anything else is refused, nothing is cut."""
+
+    def clean(self, value: Any) -> str:
+        try:
+            return countries.code_of(super().clean(value))
+        except countries.NoCountry as wrong:
+            raise ValidationError(str(wrong)) from wrong
+
+
 class StepForm(Styled):
     """Every step carries the edit number that the person looked at."""
 
@@ -48,12 +58,15 @@ class EditForm(StepForm):
     """Facts in plain words, a proposed grade, and the hosting country of each entry shown."""
 
     note = forms.CharField(
-        label="Facts for the agency",
+        label="Free text for the hotline's form",
         required=False,
         max_length=3000,
         validators=[plain_words],
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="For the free text of the hotline's form. No accusation, no names, no links.",
+        help_text=(
+            "Not in the exported file: whoever files the report copies it into the form. "
+            "No accusation, no names, no links."
+        ),
     )
     grade = forms.ChoiceField(
         label="Proposed grade",
@@ -68,13 +81,13 @@ class EditForm(StepForm):
         kwargs["initial"] = {"note": report.note, "grade": report.grade}
         super().__init__(*args, report=report, **kwargs)
         for item in items:
-            self.fields[f"{COUNTRY}{item.pk}"] = forms.CharField(
+            self.fields[f"{COUNTRY}{item.pk}"] = CountryField(
                 label=f"Hosting country of entry {item.entry_id}",
                 required=False,
-                max_length=2,
                 initial=item.hosting_country,
-                validators=[two_letters],
-                widget=forms.TextInput(attrs={"class": "form-control", "size": 3}),
+                widget=forms.TextInput(
+                    attrs={"class": "form-control", "list": "countries", "autocomplete": "off"}
+                ),
             )
 
     @property
@@ -113,7 +126,10 @@ class WithdrawForm(ReasonForm):
 
 
 class FileForm(StepForm):
-    """The reference of a report that a person has just filed by the agency's own channel."""
+    """The reference of a report that a person has just filed by the agency's own channel.
+
+    Where nobody took the agency's file from here, the person says that it was filed all the same.
+    """
 
     channel = forms.ChoiceField(label="Channel", choices=Submission.Channel.choices)
     external_reference = forms.CharField(
@@ -125,15 +141,36 @@ class FileForm(StepForm):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    without_export = forms.BooleanField(
+        label="Nobody exported the agency's file of this report. It was filed all the same."
+    )
+
+    def __init__(self, *args: Any, report: Report, **kwargs: Any) -> None:
         kwargs["initial"] = {"submitted_at": timezone.now()}
+        super().__init__(*args, report=report, **kwargs)
+        if report.exports.filter(whole=True).exists():
+            del self.fields["without_export"]
+
+
+class CorrectForm(ReasonForm):
+    """The right reference in place of one with a slip in it, and why."""
+
+    external_reference = forms.CharField(
+        label="Reference", max_length=100, help_text="As the agency gave it."
+    )
+    field_order = ["external_reference", "reason"]
+
+    def __init__(self, *args: Any, reference: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial["external_reference"] = reference
 
 
 class AnswerForm(StepForm):
     """What the agency answered, and when."""
 
-    outcome = forms.ChoiceField(label="Answer", choices=Submission.Outcome.choices)
+    outcome = forms.ChoiceField(
+        label="Answer", choices=[("", "Choose what it answered"), *Submission.Outcome.choices]
+    )
     outcome_at = forms.DateTimeField(
         label="Answered at (UTC)",
         input_formats=[MOMENT],

@@ -98,6 +98,8 @@ class Report(models.Model):
         (State.APPROVED, "file"): State.SENT,
         (State.SENT, "answer"): State.ACKNOWLEDGED,
         (State.ACKNOWLEDGED, "answer"): State.ACKNOWLEDGED,
+        (State.SENT, "correct"): State.SENT,
+        (State.ACKNOWLEDGED, "correct"): State.ACKNOWLEDGED,
         (State.DRAFT, "withdraw"): State.WITHDRAWN,
         (State.PROPOSED, "withdraw"): State.WITHDRAWN,
         (State.APPROVED, "withdraw"): State.WITHDRAWN,

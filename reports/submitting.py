@@ -12,9 +12,17 @@ from django.utils import timezone
 from moderation.evidence import store
 from moderation.models import Case, CustodyEvent, Decision, SealedObject
 from moderation.models.case import HarmClass
+from reports import drafting
 from reports.agencies import environments, registry
-from reports.agencies.base import Payload
-from reports.models import Report, ReportConflict, ReportRefused, Submission
+from reports.agencies.base import Coverage, Payload
+from reports.models import (
+    LINK_OR_HASH,
+    Report,
+    ReportConflict,
+    ReportRefused,
+    Submission,
+    refuse_links,
+)
 
 
 class SamePerson(ReportRefused):
@@ -68,10 +76,26 @@ def _approve(seen: Report, payload: Payload, sealed: SealedObject, *, by: User) 
             "payload": str(sealed.pk),
             "rows": len(payload.rows),
             "left_out": [each.entry for each in payload.skipped],
+            "left_out_because": payload.coverage.reasons,
         },
         file_sha256=sealed.sha256,
     )
     return locked
+
+
+def coverage(report: Report) -> Coverage | None:
+    """Return how many entries of an approved report its payload holds, as the chain recorded it.
+
+    None before the approval.
+    """
+    event = CustodyEvent.objects.filter(
+        action="report_approved", object_type="report", object_id=str(report.pk)
+    ).last()
+    if event is None or report.state not in Report.APPROVED_AND_ON:
+        return None
+    rows, left_out = event.after["rows"], len(event.after["left_out"])
+    unsaid = {"see its history": left_out} if left_out else {}
+    return Coverage(rows + left_out, rows, event.after.get("left_out_because", unsaid))
 
 
 @transaction.atomic
@@ -120,8 +144,46 @@ def file(
             "submission": submission.pk,
             "channel": channel,
             "submitted_at": submitted_at.isoformat(),
+            "exported": locked.exports.filter(whole=True).exists(),
         },
         file_sha256=locked.payload.sha256 if locked.payload else "",
+    )
+    return submission
+
+
+@transaction.atomic
+def correct_reference(
+    report: Report, *, by: User, external_reference: str, reason: str, edit_no: int | None = None
+) -> Submission:
+    """Put the right reference in place of one with a slip in it and return the submission.
+
+    The old one stays in the chain of custody: somebody may ask the agency by it.
+
+    Raises:
+        ReportConflict: not filed yet, or changed meanwhile.
+        ReportRefused: no reference or reason, the same reference again, or a link or hash in one.
+    """
+    reference = external_reference.strip()[:100]
+    if not reference:
+        raise ReportRefused("Enter the reference that the agency gave.")
+    refuse_links(reference)
+    reason = drafting.checked_reason(reason)
+    locked = Report.objects.locked(report.pk)
+    locked.seen_at(edit_no)
+    locked.move("correct")
+    submission = locked.submissions.select_for_update().latest("pk")
+    was, submission.external_reference = submission.external_reference, reference
+    if was == reference:
+        raise ReportRefused("That reference is recorded already.")
+    submission.save(update_fields=["external_reference"])
+    CustodyEvent.objects.append(
+        "report_reference_corrected",
+        locked,
+        by=by,
+        # What was entered may have been a link by mistake: then its length is all that is told.
+        before={"length": len(was)} if LINK_OR_HASH.search(was) else {"reference": was},
+        after={"submission": submission.pk, "reference": reference, "edit": locked.edit_no},
+        reason=reason,
     )
     return submission
 

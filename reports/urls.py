@@ -16,6 +16,7 @@ urlpatterns = [
     path("<int:pk>/approve/", steps.approve, name="approve"),
     path("<int:pk>/withdraw/", steps.withdraw, name="withdraw"),
     path("<int:pk>/file/", steps.file, name="file"),
+    path("<int:pk>/correct/", steps.correct, name="correct"),
     path("<int:pk>/answer/", steps.answer, name="answer"),
     path("export/", exports.choose, name="export"),
     path("export/file/", exports.download, name="export_file"),

@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,21 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How many entries a report has, how many rows, and how often each reason left one out."""
+
+    entries: int
+    rows: int
+    reasons: dict[str, int]
+
+    def __str__(self) -> str:
+        entries = f"{self.entries:,} {'entry' if self.entries == 1 else 'entries'}"
+        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        why = "; ".join(f"{count:,} left out: {words}" for words, count in self.reasons.items())
+        return f"{entries}, {rows}. {why}." if why else f"{entries}, {rows}."
+
+
+@dataclass(frozen=True)
 class Payload:
     """What an agency is to be told: its rows, and what had to be left out."""
 
@@ -46,6 +62,11 @@ class Payload:
     skipped: tuple[Skipped, ...] = ()
     empty: tuple[str, ...] = ()  # optional fields that no row fills
     notes: tuple[str, ...] = field(default=())  # what a person should look at before sending
+
+    @property
+    def coverage(self) -> Coverage:
+        reasons = Counter("; ".join(each.reasons) for each in self.skipped)
+        return Coverage(len(self.rows) + len(self.skipped), len(self.rows), dict(reasons))
 
 
 class Agency(ABC):

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
@@ -37,6 +37,14 @@ class MatchFact:
     scheme: str
     variant: str
     withdrawn: bool
+
+    @property
+    def category_words(self) -> str:
+        """The category in the list's own words, and whose words they are; empty where none."""
+        if not self.category:
+            return ""
+        scheme = f" ({self.scheme})" if self.scheme else ""
+        return f"{self.category}{scheme} as given by the list owner"
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,16 @@ class Facts:
     def row_key(self) -> str:
         """The dataset's own key, else the file and the row in it."""
         return self.entry.row_key or f"{self.entry.shard.name}#{self.entry.row}"
+
+    @property
+    def told_matches(self) -> list[tuple[MatchFact, list[str]]]:
+        """The matches in their order, each with its algorithms: exact ones that differ in nothing
+        else are told once."""
+        found: dict[object, tuple[MatchFact, list[str]]] = {}
+        for number, match in enumerate(self.matches):
+            alike = replace(match, algorithm="") if match.exact else number
+            found.setdefault(alike, (match, []))[1].append(match.algorithm)
+        return list(found.values())
 
     @property
     def masked_url(self) -> str:

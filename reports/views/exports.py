@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from moderation.permissions import REPORT_EXPORT, URL_RAW
 from moderation.views.people import person_of
-from reports import exporting
+from reports import exporting, submitting
 from reports.agencies import registry
 from reports.agencies.base import Agency
 from reports.forms import ExportForm
@@ -21,12 +21,14 @@ AT_ONCE = 500
 @require_safe
 @permission_required(REPORT_EXPORT, raise_exception=True)
 def choose(request: HttpRequest) -> HttpResponse:
-    """The dialog for the reports named in the address."""
+    """The dialog for the reports named in the address; ``kind`` says which file is marked."""
     chosen = _chosen(request.GET.getlist("report"))
     if not chosen:
         messages.error(request, "Choose approved reports first: mark them in the list.")
         return redirect("reports:list")
-    form = ExportForm(agency=_agency(chosen), initial={"report": chosen})
+    whole = request.GET.get("kind") == "whole" and request.user.has_perm(URL_RAW)
+    initial = {"report": chosen, "kind": "whole" if whole else "masked"}
+    form = ExportForm(agency=_agency(chosen), initial=initial)
     return _show(request, form, chosen)
 
 
@@ -77,7 +79,8 @@ def _show(
         "reports/export.html",
         {
             "form": form,
-            "chosen": chosen,
+            "chosen": [(report, submitting.coverage(report)) for report in chosen],
+            "notes": any(report.note for report in chosen),
             "may_whole": request.user.has_perm(URL_RAW),
             "production": any(report.is_production for report in chosen),
         },

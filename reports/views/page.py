@@ -7,15 +7,24 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from moderation.models import Case, CustodyEvent, Entry
+from moderation.models import Case, CustodyEvent, Entry, Review
 from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE, REPORT_EXPORT, URL_RAW
 from moderation.views import words
 from moderation.views.paging import page_of, query_without
 from moderation.views.people import person_of
+from reports import submitting
 from reports.agencies import environments, registry, summaries
 from reports.agencies.base import Agency, Payload
 from reports.agencies.facts import Facts, facts, items_of
-from reports.forms import AnswerForm, EditForm, FileForm, SendBackForm, WithdrawForm
+from reports.countries import NAMES
+from reports.forms import (
+    AnswerForm,
+    CorrectForm,
+    EditForm,
+    FileForm,
+    SendBackForm,
+    WithdrawForm,
+)
 from reports.models import Report, Submission
 
 ENTRIES = 10
@@ -30,6 +39,7 @@ WORDS = {
     "report_sent_back": "Sent back",
     "report_approved": "Approved and sealed",
     "report_filed": "Filed with the agency",
+    "report_reference_corrected": "Reference corrected",
     "report_answered": "Answer recorded",
     "report_withdrawn": "Withdrawn",
     "url_unmasked": "A full link was shown",
@@ -45,6 +55,7 @@ class Steps:
     send_back: bool
     approve: bool
     file: bool
+    correct: bool
     answer: bool
     withdraw: bool
     export: bool
@@ -86,15 +97,23 @@ def show(request: HttpRequest, report: Report, *, status: int = 200, **more: Any
         "reopened": report.state in (State.SENT, State.ACKNOWLEDGED)
         and report.case.state != Case.State.CLOSED,
         "history": history(report),
-        "exports": report.exports.select_related("asked_by__person").order_by("-pk")[:EVENTS],
-        "edit_form": EditForm(report=report, items=items) if steps.edit else None,
+        "codes": codes_that_differ(report),
+        "coverage": submitting.coverage(report),
         "send_back_form": SendBackForm(report=report) if steps.send_back else None,
         "file_form": FileForm(report=report) if steps.file else None,
         "answer_form": AnswerForm(report=report) if steps.answer else None,
     }
-    context |= check(report, agency)
+    if steps.correct and last is not None:
+        right = CorrectForm(report=report, reference=last.external_reference)
+        context["correct_form"] = right
+    checked = check(report, agency)
+    context |= checked
+    if steps.edit:
+        left_out = checked.get("left_out", set())
+        sent = [item for item in items if item.entry_id not in left_out]
+        context |= {"edit_form": EditForm(report=report, items=sent), "countries": NAMES}
     if steps.withdraw:
-        why = "No entry can be sent." if context.get("dead_end") else ""
+        why = "No entry can be sent." if checked.get("dead_end") else ""
         context["withdraw_form"] = WithdrawForm(report=report, reason=why)
     answer = render(request, "reports/detail.html", context | more, status=status)
     answer["Cache-Control"] = "no-store"
@@ -120,6 +139,7 @@ def steps_of(report: Report, *, user: User, last: Submission | None, joined: int
         send_back=(approves or composes) and report.state == State.PROPOSED,
         approve=approves and report.state == State.PROPOSED and not own,
         file=composes and report.state == State.APPROVED,
+        correct=composes and report.state in (State.SENT, State.ACKNOWLEDGED),
         answer=composes and report.state in (State.SENT, State.ACKNOWLEDGED) and waits,
         withdraw=composes and report.state in Report.UNSENT,
         export=user.has_perm(REPORT_EXPORT) and report.state in Report.APPROVED_AND_ON,
@@ -130,17 +150,44 @@ def steps_of(report: Report, *, user: User, last: Submission | None, joined: int
 
 
 def history(report: Report) -> list[dict[str, Any]]:
-    """What the chain of custody says about this report, newest first, in words."""
+    """What the chain of custody says about this report and its exports, newest first, in words."""
     events = CustodyEvent.objects.filter(object_type="report", object_id=str(report.pk))
-    return [
-        {
-            "at": event.at,
-            "actor": event.actor,
-            "words": WORDS.get(event.action, event.action.replace("_", " ")),
-            "reason": event.reason,
-        }
+    told: list[dict[str, Any]] = [
+        {"at": event.at, "actor": event.actor, "words": _words(event), "reason": event.reason}
         for event in events.order_by("-seq")[:EVENTS]
     ]
+    exports = report.exports.select_related("asked_by__person").order_by("-pk")[:EVENTS]
+    told += [
+        {
+            "at": export.asked_at,
+            "actor": export.asked_by.person.pseudonym,
+            "words": f"Exported as {export.format.upper()}, "
+            f"{'the agency’s file' if export.whole else 'an overview'}, "
+            f"{export.rows:,} row{'' if export.rows == 1 else 's'}",
+            "reason": export.purpose,
+        }
+        for export in exports
+    ]
+    return sorted(told, key=lambda step: step["at"], reverse=True)[:EVENTS]
+
+
+def codes_that_differ(report: Report) -> list[Review]:
+    """The two answers behind the decision if both remove, for different reasons; none otherwise."""
+    decision = report.case.decisions.standing().last()
+    if decision is None:
+        return []
+    behind = report.case.reviews.standing().filter(
+        reviewer__in=[decision.first_id, decision.second_id], answer__in=Review.REMOVALS
+    )
+    answers = list({review.reviewer_id: review for review in behind.order_by("pk")}.values())
+    return answers if len({review.answer for review in answers}) > 1 else []
+
+
+def _words(event: CustodyEvent) -> str:
+    words = WORDS.get(event.action, event.action.replace("_", " "))
+    if event.action == "report_reference_corrected" and "reference" in event.before:
+        words += f" from {event.before['reference']} to {event.after['reference']}"
+    return words
 
 
 def check(report: Report, agency: Agency) -> dict[str, Any]:
@@ -158,4 +205,5 @@ def check(report: Report, agency: Agency) -> dict[str, Any]:
         "empty": [each for each in agency.fields if each.name in payload.empty],
         "sendable": bool(payload.rows) and not blockers,
         "dead_end": not payload.rows,
+        "left_out": {each.entry for each in payload.skipped},
     }

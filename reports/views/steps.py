@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
@@ -13,7 +14,15 @@ from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE
 from moderation.views.people import person_of
 from reports import drafting, submitting
 from reports.agencies.facts import items_of
-from reports.forms import AnswerForm, EditForm, FileForm, SendBackForm, StepForm, WithdrawForm
+from reports.forms import (
+    AnswerForm,
+    CorrectForm,
+    EditForm,
+    FileForm,
+    SendBackForm,
+    StepForm,
+    WithdrawForm,
+)
 from reports.models import Report, ReportConflict, ReportRefused
 
 from . import page
@@ -43,19 +52,10 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     report = page.report_of(pk)
-    named = [name.removeprefix("country_") for name in request.POST if name.startswith("country_")]
-    pks = [int(name) for name in named if name.isdecimal() and len(name) < 19]
-    form = EditForm(request.POST, report=report, items=items_of(report).filter(pk__in=pks))
+    form = _edit_form(request, report)
 
     def step() -> object:
-        return drafting.edit(
-            report,
-            by=person_of(request),
-            note=form.cleaned_data["note"],
-            grade=form.cleaned_data["grade"],
-            countries=form.countries,
-            edit_no=form.cleaned_data["edit_no"],
-        )
+        return _save(report, form, by=person_of(request))
 
     return _take(request, report, form, step, name="edit_form", done="Saved.")
 
@@ -63,14 +63,20 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def propose(request: HttpRequest, pk: int) -> HttpResponse:
-    report, form = _plain(request, pk)
+    """Save what the form says and propose it: what is proposed is what the person sees."""
+    report = page.report_of(pk)
+    said = "note" in request.POST
+    form = _edit_form(request, report) if said else StepForm(request.POST, report=report)
 
     def step() -> object:
-        edit_no = form.cleaned_data["edit_no"]
-        return drafting.propose(report, by=person_of(request), edit_no=edit_no)
+        by, edit_no = person_of(request), form.cleaned_data["edit_no"]
+        if isinstance(form, EditForm):
+            edit_no = _save(report, form, by=by).edit_no
+        return drafting.propose(report, by=by, edit_no=edit_no)
 
+    name = "edit_form" if said and not form.is_valid() else ""  # once saved, it shows what is saved
     done = "Proposed. Another person approves it."
-    return _take(request, report, form, step, name="", done=done)
+    return _take(request, report, form, step, name=name, done=done)
 
 
 @require_POST
@@ -117,9 +123,23 @@ def file(request: HttpRequest, pk: int) -> HttpResponse:
     form = FileForm(request.POST, report=report)
 
     def step() -> object:
-        return submitting.file(report, by=person_of(request), **form.cleaned_data)
+        said = {name: form.cleaned_data[name] for name in form.fields if name != "without_export"}
+        return submitting.file(report, by=person_of(request), **said)
 
     return _take(request, report, form, step, name="file_form", done="The reference is recorded.")
+
+
+@require_POST
+@permission_required(REPORT_COMPOSE, raise_exception=True)
+def correct(request: HttpRequest, pk: int) -> HttpResponse:
+    report = page.report_of(pk)
+    form = CorrectForm(request.POST, report=report)
+
+    def step() -> object:
+        return submitting.correct_reference(report, by=person_of(request), **form.cleaned_data)
+
+    done = "The reference is corrected; the old one stays in the history."
+    return _take(request, report, form, step, name="correct_form", done=done)
 
 
 @require_POST
@@ -132,6 +152,23 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         return submitting.record_outcome(report, by=person_of(request), **form.cleaned_data)
 
     return _take(request, report, form, step, name="answer_form", done="The answer is recorded.")
+
+
+def _edit_form(request: HttpRequest, report: Report) -> EditForm:
+    named = [name.removeprefix("country_") for name in request.POST if name.startswith("country_")]
+    pks = [int(name) for name in named if name.isdecimal() and len(name) < 19]
+    return EditForm(request.POST, report=report, items=items_of(report).filter(pk__in=pks))
+
+
+def _save(report: Report, form: EditForm, *, by: User) -> Report:
+    return drafting.edit(
+        report,
+        by=by,
+        note=form.cleaned_data["note"],
+        grade=form.cleaned_data["grade"],
+        countries=form.countries,
+        edit_no=form.cleaned_data["edit_no"],
+    )
 
 
 def _plain(request: HttpRequest, pk: int) -> tuple[Report, StepForm]:
@@ -147,7 +184,8 @@ def _take(
     409 when the report has gone on meanwhile, 400 for everything a person can put right.
     """
     if not form.is_valid():
-        more = {name: form} if name else {"problem": "Send the page's own form: load it again."}
+        alone = {"problem": "Send the page's own form: load it again."}
+        more = {name: form, "wrong": form} if name else alone
         return page.show(request, report, status=400, **more)
     try:
         step()

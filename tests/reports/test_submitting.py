@@ -333,3 +333,75 @@ def test_the_chain_holds_after_all_steps(case: Case, reporter: User, second_repo
         "report_filed",
         "report_answered",
     ]
+
+
+def test_a_reference_is_corrected_and_the_old_one_stays_on_record(
+    case: Case, reporter: User, second_reporter: User
+) -> None:
+    report = filed(case, by=second_reporter, composer=reporter, reference="IWF-1")
+    submitting.correct_reference(
+        report, by=reporter, external_reference=" IWF-2 ", reason="a slip", edit_no=report.edit_no
+    )
+    assert report.submissions.get().external_reference == "IWF-2"
+    event = CustodyEvent.objects.order_by("seq").last()
+    assert event.action == "report_reference_corrected"
+    assert event.before == {"reference": "IWF-1"}
+    assert event.after["reference"] == "IWF-2"
+    assert event.reason == "a slip"
+    with pytest.raises(ReportConflict):  # the page that was looked at is old by now
+        submitting.correct_reference(
+            report, by=reporter, external_reference="IWF-3", reason="a", edit_no=report.edit_no
+        )
+    assert CustodyEvent.objects.check_chain().intact
+
+
+def test_a_link_entered_as_a_reference_does_not_enter_the_chain(
+    case: Case, reporter: User, second_reporter: User
+) -> None:
+    link = "https://pictures.example/a"
+    report = filed(case, by=second_reporter, composer=reporter, reference=link)
+    submitting.correct_reference(report, by=reporter, external_reference="IWF-2", reason="a slip")
+    event = CustodyEvent.objects.order_by("seq").last()
+    assert event.before == {"length": len(link)}
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason", "words"),
+    [
+        (" ", "a slip", "Enter the reference"),
+        ("IWF-2", " ", "Give a reason"),
+        ("IWF-1", "a slip", "recorded already"),
+        ("https://a.example/b", "a slip", "plain words"),
+    ],
+)
+def test_a_correction_that_is_refused_changes_nothing(
+    case: Case, reporter: User, second_reporter: User, reference: str, reason: str, words: str
+) -> None:
+    report = filed(case, by=second_reporter, composer=reporter, reference="IWF-1")
+    events = CustodyEvent.objects.count()
+    with pytest.raises(ReportRefused, match=words):
+        submitting.correct_reference(
+            report, by=reporter, external_reference=reference, reason=reason
+        )
+    assert report.submissions.get().external_reference == "IWF-1"
+    assert Report.objects.get(pk=report.pk).edit_no == report.edit_no
+    assert CustodyEvent.objects.count() == events
+
+
+def test_a_report_that_is_not_filed_has_no_reference_to_correct(
+    case: Case, reporter: User, second_reporter: User
+) -> None:
+    report = approved(case, by=second_reporter, composer=reporter)
+    with pytest.raises(ReportConflict):
+        submitting.correct_reference(report, by=reporter, external_reference="I", reason="a slip")
+
+
+def test_the_coverage_of_an_approved_report_is_what_the_chain_recorded(
+    case: Case, reporter: User, second_reporter: User
+) -> None:
+    add_entry(case, url="")
+    drafting.draft(case)
+    assert submitting.coverage(draft_of(case)) is None
+    report = approved(case, by=second_reporter, composer=reporter)
+    Case.objects.get(pk=case.pk).flags.first().matches.all().delete()  # facts change, the file not
+    assert str(submitting.coverage(report)) == "2 entries, 1 row. 1 left out: no link."

@@ -89,6 +89,7 @@ class IWF(Agency):
                     "version": match.version,
                     "algorithm": match.algorithm,
                     "distance": match.distance,
+                    "category": match.category_words,
                 }
                 for match in facts.matches
             ],

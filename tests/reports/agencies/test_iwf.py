@@ -50,6 +50,7 @@ FIELDS = [
     "other_reports",
     "reporter_contact",
 ]
+GIVEN = "A1 (iwf) as given by the list owner"
 SEEN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
 
@@ -79,7 +80,13 @@ def test_minimum(case: Case) -> None:
         "media_type": "unknown",
         "ai_indication": {"value": "unknown", "signals": []},
         "match_basis": [
-            {"list": "harbour-trusted", "version": "2026-01", "algorithm": "md5", "distance": 0}
+            {
+                "list": "harbour-trusted",
+                "version": "2026-01",
+                "algorithm": "md5",
+                "distance": 0,
+                "category": GIVEN,
+            }
         ],
         "hashes": [f"md5:{bytes(entry.md5).hex()}"],
         "reviewer_grade": "",
@@ -117,7 +124,13 @@ def test_usual(reviewer: User, second_reviewer: User, reporter: User) -> None:
         "media_type": "photograph",
         "ai_indication": {"value": "none", "signals": []},
         "match_basis": [
-            {"list": "Demo body", "version": "2026-01", "algorithm": "pdq", "distance": 12}
+            {
+                "list": "Demo body",
+                "version": "2026-01",
+                "algorithm": "pdq",
+                "distance": 12,
+                "category": GIVEN,
+            }
         ],
         "hashes": [f"md5:{bytes(entry.md5).hex()}", f"pdq:{bytes(range(32)).hex()}"],
         "reviewer_grade": "C",
@@ -177,8 +190,20 @@ def test_maximum(
         "signals": ["png_parameters (medium)", "camera_exif (contrary)"],
     }
     assert row["match_basis"] == [
-        {"list": "harbour-trusted", "version": "2026-01", "algorithm": "md5", "distance": 0},
-        {"list": "lagoon", "version": "2026-01", "algorithm": "pdq", "distance": 31},
+        {
+            "list": "harbour-trusted",
+            "version": "2026-01",
+            "algorithm": "md5",
+            "distance": 0,
+            "category": GIVEN,
+        },
+        {
+            "list": "lagoon",
+            "version": "2026-01",
+            "algorithm": "pdq",
+            "distance": 31,
+            "category": "",
+        },
     ]
     assert second.distance == 31
     assert row["hashes"] == [
@@ -306,6 +331,46 @@ def test_entries_that_cannot_be_sent_are_left_out_with_the_reason(
         (embedded.pk, ("no link",)),
         (unreadable.pk, ("its sealed link cannot be opened: check EVIDENCE_KEY",)),
     ]
+    assert str(payload.coverage) == (
+        "3 entries, 1 row. 1 left out: no link; 1 left out: its sealed link cannot be opened: "
+        "check EVIDENCE_KEY."
+    )
+
+
+def test_matches_that_tell_the_same_are_told_once(case: Case) -> None:
+    entry = case.flags.get().entry
+    first = entry.flag.matches.get()
+    for algorithm in ("sha1", "sha256"):
+        known = KnownHash.objects.create(
+            hash_list=first.version.hash_list,
+            algorithm=algorithm,
+            value=bytes(20 if algorithm == "sha1" else 32),
+            category="A1",
+            scheme="iwf",
+            added_in=first.version,
+        )
+        Match.objects.create(
+            flag=entry.flag,
+            known_hash=known,
+            version=first.version,
+            scan=first.scan,
+            last_scan=first.scan,
+            algorithm=algorithm,
+            algorithm_version="1",
+            distance=0,
+            threshold=0,
+            variant="plain",
+            origin=Match.Origin.COLUMN,
+        )
+    add_match(entry, slug="lagoon", algorithm="pdq", distance=31)
+    report = draft_of(case)
+    (fact,) = gathered.facts(list(gathered.items_of(report)), report=report)
+    assert [algorithms for _, algorithms in fact.told_matches] == [
+        ["md5", "sha1", "sha256"],
+        ["pdq"],
+    ]
+    (row,) = rows_of(report)
+    assert len(row["match_basis"]) == 4  # the file tells each
 
 
 def test_notes_for_the_person_who_sends(reviewer: User, second_reviewer: User) -> None:

@@ -22,6 +22,7 @@ STEPS = [
     "approve",
     "withdraw",
     "file",
+    "correct",
     "answer",
     "url",
     "export_file",

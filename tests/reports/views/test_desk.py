@@ -16,12 +16,13 @@ from moderation.models.case import HarmClass
 from moderation.review import decisions
 from reports import drafting
 from reports.models import Report, Submission
-from tests.moderation.review.making import add_entry
+from tests.moderation.review.making import add_entry, make_case, settled
 from tests.reports.making import approved, confirmed_case, draft_of, filed, proposed
 
 pytestmark = pytest.mark.django_db
 URL = "https://pictures.example/a/b.jpg?x=1"
 Login = Callable[[User], Client]
+COUNTRY = {"country": "country_{}"}
 
 
 def step(client: Client, name: str, report: Report, **said: object) -> tuple[int, str]:
@@ -180,7 +181,13 @@ def test_from_draft_to_answer_by_two_people(
     status, page = step(
         composer, "file", report, channel="form", external_reference="IWF-5", submitted_at=now
     )
+    assert (status, state_of(report)) == (400, "approved")
+    assert "Nobody exported the agency" in page
+    said = {"channel": "form", "external_reference": "IWF-5", "without_export": "on"}
+    status, page = step(composer, "file", report, **said, submitted_at=now)
     assert (status, state_of(report)) == (302, "sent")
+    event = CustodyEvent.objects.get(action="report_filed")
+    assert event.after["exported"] is False
     assert "IWF-5" in page
     status, page = step(composer, "answer", report, outcome="actioned", outcome_at=now)
     assert (status, state_of(report)) == (302, "acknowledged")
@@ -219,6 +226,9 @@ def test_an_old_page_is_refused(
     [
         ("edit", {"note": "https://a.example/b", "grade": ""}, "plain words"),
         ("edit", {"note": "", "grade": "Z"}, "Select a valid choice"),
+        ("edit", {"note": "", "grade": "", "country": "Germany"}, "Give the two letters: DE."),
+        ("edit", {"note": "", "grade": "", "country": "XX"}, "No such country code"),
+        ("propose", {"note": "https://a.example/b", "grade": ""}, "plain words"),
         ("withdraw", {"reason": ""}, "This field is required"),
         ("withdraw", {"reason": "www.example.org"}, "plain words"),
         ("propose", {"edit_no": "x"}, "load it again"),
@@ -228,9 +238,13 @@ def test_what_is_wrong_comes_back_in_the_form(
     case: Case, reporter: User, login: Login, name: str, said: dict, words: str
 ) -> None:
     report = draft_of(case)
+    said = {COUNTRY.get(key, key).format(report.items.get().pk): said[key] for key in said}
     status, page = step(login(reporter), name, report, **said)
     assert (status, state_of(report)) == (400, "draft")
     assert words in page
+    assert 'role="alert" tabindex="-1" autofocus' in page
+    assert report.items.get().hosting_country == ""
+    assert CustodyEvent.objects.filter(action="report_edited").count() == 0
 
 
 def test_a_filing_in_the_future_comes_back(
@@ -245,6 +259,7 @@ def test_a_filing_in_the_future_comes_back(
         channel="form",
         external_reference="IWF-5",
         submitted_at=later,
+        without_export="on",
     )
     assert (status, state_of(report)) == (400, "approved")
     assert "in the future" in page
@@ -264,6 +279,10 @@ def test_the_check_names_what_is_left_out(
     page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
     assert f"Entry {bad.pk}</span> <span>no link" in page
     assert "1 of 2" in page
+    kept, left = report.items.order_by("entry_id")
+    assert f'name="country_{kept.pk}"' in page
+    assert f'name="country_{left.pk}"' not in page  # nobody is asked for what is not sent
+    assert "not asked: this entry is left out" in page
 
 
 def test_a_filed_report_of_a_reopened_case_warns(
@@ -313,3 +332,84 @@ def test_a_draft_that_cannot_be_sent_offers_to_withdraw_it(
     page = client.get(reverse("reports:list")).content.decode()
     assert f"Case {case.pk}: None of its entries has a link" in page
     assert "Draft a report" not in page
+
+
+def test_what_is_proposed_is_what_the_page_says(case: Case, reporter: User, login: Login) -> None:
+    report, client = draft_of(case), login(reporter)
+    item = report.items.get()
+    said = {"note": "Found twice.", "grade": "C", f"country_{item.pk}": "de"}
+    status, page = step(client, "propose", report, **said)
+    assert (status, state_of(report)) == (302, "proposed")
+    saved = Report.objects.get(pk=report.pk)
+    assert (saved.note, saved.grade) == ("Found twice.", "C")
+    assert report.items.get().hosting_country == "DE"
+    assert "Found twice." in page
+
+
+def test_a_propose_without_the_form_leaves_the_note_alone(
+    case: Case, reporter: User, login: Login
+) -> None:
+    report, client = draft_of(case), login(reporter)
+    step(client, "edit", report, note="Found twice.", grade="C")
+    assert step(client, "propose", report)[0] == 302
+    assert Report.objects.get(pk=report.pk).note == "Found twice."
+
+
+def test_an_approved_report_says_what_is_in_the_file_and_what_to_copy(
+    reviewer: User, second_reviewer: User, reporter: User, second_reporter: User, login: Login
+) -> None:
+    case = make_case(entries=2)
+    add_entry(case, url="")
+    settled(case, reviewer, "REMOVE_KNOWN")
+    settled(case, second_reviewer, "REMOVE_KNOWN")
+    drafting.edit(draft_of(case), by=reporter, note="Found twice.", grade="", countries={})
+    report = approved(case, by=second_reporter, composer=reporter)
+    client = login(reporter)
+    page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "3 entries, 2 rows. 1 left out: no link." in page
+    assert re.search(r"<textarea[^>]*readonly>Found twice.</textarea>", page)
+    assert "Not in the exported file" in page
+    page = client.get(reverse("reports:export"), {"report": report.pk}).content.decode()
+    assert "3 entries, 2 rows. 1 left out: no link." in page
+    assert re.search(r"<textarea[^>]*readonly>Found twice.</textarea>", page)
+
+
+def test_a_slip_in_the_reference_is_corrected_on_record(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report, client = filed(case, by=second_reporter, composer=reporter), login(reporter)
+    page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert "Correct the reference" in page
+    status, page = step(client, "correct", report, external_reference="IWF-2", reason="")
+    assert (status, "This field is required" in page) == (400, True)
+    status, page = step(client, "correct", report, external_reference="IWF-2", reason="a slip")
+    assert (status, state_of(report)) == (302, "sent")
+    assert report.submissions.get().external_reference == "IWF-2"
+    assert "Reference corrected from IWF-1 to IWF-2: a slip" in page
+
+
+def test_the_answer_is_chosen_by_hand(
+    case: Case, reporter: User, second_reporter: User, login: Login
+) -> None:
+    report, client = filed(case, by=second_reporter, composer=reporter), login(reporter)
+    page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
+    assert '<option value="" selected>Choose what it answered</option>' in page
+    now = timezone.now().strftime("%Y-%m-%dT%H:%M")
+    status, _ = step(client, "answer", report, outcome="", outcome_at=now)
+    assert (status, state_of(report)) == (400, "sent")
+
+
+def test_two_removals_for_different_reasons_are_told(
+    case: Case, reviewer: User, second_reviewer: User, reporter: User, login: Login
+) -> None:
+    other = make_case()
+    settled(other, reviewer, "REMOVE_SUSPECT")
+    settled(other, second_reviewer, "REMOVE_KNOWN")
+    client = login(reporter)
+    pages = [
+        client.get(reverse("reports:detail", args=[draft_of(each).pk])).content.decode()
+        for each in (other, case)
+    ]
+    first, second = pages[0].index("(REMOVE_SUSPECT)"), pages[0].index("(REMOVE_KNOWN)")
+    assert pages[0].index("agree on removal, not on why") < first < second
+    assert "agree on removal, not on why" not in pages[1]

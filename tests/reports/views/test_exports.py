@@ -42,6 +42,19 @@ def test_the_dialog_masks_by_default(report: Report, reporter: User, login: Logi
     assert answer["Cache-Control"] == "no-store"
 
 
+def test_from_a_report_the_agencys_file_is_marked_for_who_may_have_it(
+    report: Report, reporter: User, operator: User, login: Login
+) -> None:
+    page = login(reporter).get(reverse("reports:detail", args=[report.pk])).content.decode()
+    address = f"{reverse(DIALOG)}?report={report.pk}&amp;kind=whole"
+    assert f'href="{address}"' in page
+    page = login(reporter).get(address.replace("&amp;", "&")).content.decode()
+    assert 'value="whole" checked' in page
+    assert 'value="masked" checked' not in page
+    page = login(operator).get(address.replace("&amp;", "&")).content.decode()
+    assert 'value="masked" checked' in page
+
+
 def test_without_approved_reports_there_is_no_dialog(
     case: Case, reporter: User, login: Login
 ) -> None:
@@ -109,5 +122,5 @@ def test_the_export_is_named_on_the_report(report: Report, reporter: User, login
     client = login(reporter)
     ask(client, report, purpose="for the hotline")
     page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
-    assert "for the hotline" in page
-    assert "agency's file" in page
+    assert "Exported as CSV, the agency’s file, 1 row: for the hotline" in page
+    assert "Nobody exported the agency" not in page  # so filing it asks nothing more
