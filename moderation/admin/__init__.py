@@ -8,13 +8,15 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from moderation.hash_lists import changing
-from moderation.models import CustodyEvent, Decision, HashList, KnownHash, LegalBasis
+from moderation.models import Case, CustodyEvent, Decision, HashList, KnownHash, LegalBasis
 from moderation.models.case import HarmClass
 from moderation.permissions import (
     AUDIT_VIEW,
+    DECIDE,
     LIST_VIEW,
     SETTINGS_MANAGE,
     USER_MANAGE,
@@ -50,6 +52,9 @@ class CustodyEventAdmin(ToLookAt):
     ordering = ["-seq"]
     exclude = ["prev_hash", "hash"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CustodyEvent]:
+        return CustodyEvent.objects.readable_by(cast(User, request.user))
+
 
 @admin.register(Decision)
 class DecisionAdmin(ToLookAt):
@@ -57,6 +62,13 @@ class DecisionAdmin(ToLookAt):
     list_display = ["pk", "case_id", "verdict", "code", "harm_class", "at"]
     ordering = ["-pk"]
     fields = ["case_id", "verdict", "code", "harm_class", "at", "supersedes"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
+        """Without those of cases in work for anyone who may answer them."""
+        decisions = super().get_queryset(request)
+        if request.user.has_perm(DECIDE):
+            decisions = decisions.filter(case__state=Case.State.CLOSED)
+        return decisions
 
 
 @admin.register(KnownHash)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.db import connection, models, transaction
+from django.db.models import Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
-from ..permissions import role_of
+from ..permissions import DECIDE, DECIDE_FINAL, role_of
+from .case import Case
 from .person import pseudonym_of
 from .triggers import NoTruncate
 
@@ -80,6 +83,22 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
         event.hash = event.computed_hash()
         event.save(force_insert=True)
         return event
+
+    def readable_by(self, user: "User") -> "models.QuerySet[CustodyEvent]":
+        """The events this person may read: all, but for those about cases that they may answer.
+
+        Who may answer a case learns nothing of what others did with it while it is in work, as on
+        the page of the case: a lead reads what is with the leads.
+        """
+        events = self.all()
+        if not user.has_perm(DECIDE):
+            return events
+        in_work = Case.objects.exclude(state=Case.State.CLOSED)
+        if user.has_perm(DECIDE_FINAL):
+            in_work = in_work.exclude(state__in=Case.FOR_LEADS)
+        numbers = in_work.annotate(number=Cast("pk", models.CharField())).values("number")
+        hidden = Q(object_type="case", object_id__in=numbers) & ~Q(actor=pseudonym_of(user))
+        return events.exclude(hidden)
 
     def holds(self, *, events: int | None = None, head: str | None = None) -> bool:
         """Return whether the chain still holds what was noted of it: so many events, this head.

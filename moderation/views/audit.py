@@ -1,7 +1,6 @@
 """The chain of custody: who did what, when; and whether the chain still holds."""
 
 import logging
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -13,7 +12,9 @@ from moderation.models import CustodyEvent
 from moderation.models.custody import in_groups
 from moderation.permissions import AUDIT_VIEW
 
+from . import custody_words
 from .paging import query_without
+from .people import person_of
 
 logger = logging.getLogger(__name__)
 
@@ -25,27 +26,30 @@ RECENT = 2000  # events whose words are offered as suggestions
 @permission_required(AUDIT_VIEW, raise_exception=True)
 def audit(request: HttpRequest) -> HttpResponse:
     """The newest events that fit the filters; pages go by number, as the stream never rests."""
-    filters = {name: request.GET.get(name, "").strip() for name in ("action", "object", "actor")}
-    events = CustodyEvent.objects.order_by("-seq")
+    filters = {name: asked(request, name) for name in ("action", "object", "actor")}
+    events = CustodyEvent.objects.readable_by(person_of(request)).order_by("-seq")
     if filters["action"]:
-        events = events.filter(action=filters["action"])
+        events = events.filter(
+            action=custody_words.code_of(filters["action"], custody_words.ACTIONS)
+        )
     if filters["actor"]:
         events = events.filter(actor__iexact=filters["actor"])
     if filters["object"]:
         kind, _, number = filters["object"].partition(":")
-        events = events.filter(object_type=kind.strip().lower())
+        events = events.filter(object_type=custody_words.code_of(kind, custody_words.OBJECTS))
         if number.strip():
             events = events.filter(object_id=number.strip())
     before = request.GET.get("before", "")
     if before.isdecimal() and len(before) < 19:  # no more than the column can hold
         events = events.filter(seq__lt=int(before))
     rows = list(events[: ROWS + 1])
+    versions = custody_words.versions_in(rows[:ROWS])
     newest = CustodyEvent.objects.order_by("-seq").first()
     return render(
         request,
         "moderation/audit.html",
         {
-            "events": [with_changes(event) for event in rows[:ROWS]],
+            "events": [custody_words.told(event, versions) for event in rows[:ROWS]],
             "older": rows[ROWS - 1].seq if len(rows) > ROWS else None,
             "newest_shown": not before,
             "filters": filters,
@@ -78,21 +82,17 @@ def verify_chain(request: HttpRequest) -> HttpResponse:
     return redirect("moderation:audit")
 
 
-def with_changes(event: CustodyEvent) -> CustodyEvent:
-    """Return the event with ``changes``: name, value before and after, None where there is none."""
-    names = [*event.before, *(name for name in event.after if name not in event.before)]
-    event.changes = [  # type: ignore[attr-defined]
-        (name, event.before.get(name), event.after.get(name)) for name in names
-    ]
-    return event
+def asked(request: HttpRequest, name: str) -> str:
+    """One filter as it was asked for. PostgreSQL refuses a NUL, and no event holds one."""
+    return request.GET.get(name, "").strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def suggestions() -> dict[str, list[Any]]:
-    """Return the actions and kinds of object of recent events, for the filter fields."""
+def suggestions() -> dict[str, list[tuple[str, str]]]:
+    """Return the actions and kinds of object of recent events, each with its words."""
     recent = list(
         CustodyEvent.objects.order_by("-seq").values_list("action", "object_type")[:RECENT]
     )
     return {
-        "actions": sorted({action for action, _ in recent}),
-        "objects": sorted({kind for _, kind in recent}),
+        "actions": sorted({(each, custody_words.action(each)) for each, _ in recent}),
+        "objects": sorted({(each, custody_words.kind(each)) for _, each in recent}),
     }

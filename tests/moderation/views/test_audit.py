@@ -1,14 +1,20 @@
 """The audit page: filters, pages by number, what changed, and the check of the chain."""
 
 import re
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.urls import reverse
 
-from moderation.models import CustodyEvent
+from moderation.models import Case, CustodyEvent
 from moderation.models.person import pseudonym_of
+from moderation.views import custody_words
+from tests.moderation.review.making import make_case, settled
 
 from . import rows
 
@@ -122,3 +128,111 @@ def test_the_page_shows_what_to_note_of_the_chain(login, auditor, events):
         cursor.execute("DELETE FROM moderation_custodyevent WHERE seq = 4")
     with pytest.raises(CommandError, match="not the one that was noted"):
         call_command("verify_custody", *said.split())
+
+
+def test_who_may_answer_reads_nothing_of_a_case_in_work(
+    login, person, auditor, reviewer, second_reviewer
+):
+    """The pair of roles is refused in the back room; a superuser holds both all the same."""
+    both = person("bea", "reviewer", "auditor")
+    User.objects.filter(pk=both.pk).update(is_superuser=True, is_staff=True)
+    case = make_case()
+    about = {"object": f"case:{case.pk}"}
+    settled(case, reviewer, "REMOVE_KNOWN", harm_class="csam")
+    hidden = (reviewer.person.pseudonym, "answer_given")
+    admin = "/admin/moderation/custodyevent/"
+    for address, query in (
+        (URL, about),
+        (URL, {"actor": reviewer.person.pseudonym}),
+        (admin, {}),
+    ):
+        words = login(User.objects.get(pk=both.pk)).get(address, query).content.decode()
+        rows_shown = words.partition("<tbody")[2]
+        for each in hidden:
+            assert each not in rows_shown
+    assert hidden[0] in text(login(auditor).get(URL, about))
+    settled(case, second_reviewer, "REMOVE_KNOWN", harm_class="csam")
+    assert Case.objects.get(pk=case.pk).state == "closed"
+    for address in (URL, admin):
+        assert hidden[0] in text(login(User.objects.get(pk=both.pk)).get(address))
+
+
+@pytest.mark.parametrize("name", ["action", "object", "actor", "before"])
+@pytest.mark.parametrize("value", ["\0", "case:\0", "\ud800", "9" * 40, "a" * 5000, "case:x:y"])
+def test_nonsense_fits_nothing(login, auditor, events, name, value):
+    query = urlencode({name: value}, errors="surrogatepass")
+    answer = login(auditor).get(f"{URL}?{query}")
+    assert answer.status_code == 200
+    assert bool(shown(answer)) is (name == "before")
+
+
+def test_codes_are_told_in_words_and_stay_to_be_found(login, auditor):
+    known = rows.hash_list("quay")
+    scan = rows.scan(rows.revision())
+    versions = [known.current.pk, 987]
+    add("hash_list_loaded", known.current, after={"rejected": {"flat_value": 1}, "new": 1200})
+    add("scan_started", scan, after={"kind": "hash_only", "versions": versions, "only_due": False})
+    add(
+        "case_reopened",
+        Case.objects.create(),
+        before={"state": "closed"},
+        after={"state": "open"},
+        reason=f"known_hash_withdrawn version {known.current.pk}",
+    )
+    page = text(login(auditor).get(URL))
+    for words in (
+        "hash list loaded",
+        "<code>hash_list_loaded</code>",
+        ">quay, version 2026-01</a>",
+        f'title="hashlistversion:{known.current.pk}"',
+        "hash of nothing but zeros or ones, which says nothing: 1",
+        "1,200",
+        "quay, version 2026-01; version 987",
+        "hash only",
+        "only due</dt> <dd>no</dd>",
+        "case opened again",
+        "closed → open",
+        "the list withdrew the value: quay, version 2026-01",
+    ):
+        assert words in page, words
+    for raw in ("{&#x27;", "[", "flat_value", "hash_only", "known_hash_withdrawn"):
+        assert raw not in page.partition("<tbody>")[2], raw
+
+
+@pytest.mark.parametrize(
+    ("filters", "seqs"),
+    [
+        ({"action": "scan started"}, [3, 1]),
+        ({"action": "Scan_Started"}, [3, 1]),
+        ({"object": "hash list"}, [4]),
+    ],
+)
+def test_filters_take_words_too(login, auditor, events, filters, seqs):
+    assert shown(login(auditor).get(URL, filters)) == seqs
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "nothing"),
+        ([], "none"),
+        ({}, "none"),
+        ({"a_b": [1, 2]}, "a b: 1, 2"),
+        ("2030-12-31T23:59:59+00:00", "2030-12-31 23:59 UTC"),
+        ("THE T-1000", "THE T-1000"),
+        ("image_parquet", "pictures in Parquet"),
+    ],
+)
+def test_values_in_words(value, words):
+    event = CustodyEvent(action="x", object_type="y", object_id="1", after={"some_name": value})
+    assert custody_words.told(event, {}).changes == [("some name", None, words)]
+
+
+def test_every_action_that_is_recorded_has_words():
+    written = set()
+    for folder in ("moderation", "reports"):
+        for file in (Path(settings.BASE_DIR) / folder).rglob("*.py"):
+            code = file.read_text()
+            written |= set(re.findall(r"""(?:objects\.append|_record)\(\s*"([a-z_]+)\"""", code))
+    assert len(written) > 30
+    assert written - custody_words.ACTIONS.keys() == set()
