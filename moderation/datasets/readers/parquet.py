@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from moderation import files
 from moderation.datasets.readers import columns as cols
+from moderation.datasets.readers import pages
 from moderation.datasets.readers.base import (
     BATCH_BYTES,
     IMAGE_PARQUET,
@@ -24,6 +25,7 @@ from moderation.datasets.readers.base import (
 )
 
 _BUFFER = 1 << 20
+TEXT_BYTES = 1 << 20  # of one value that is text, as for lines of CSV and JSON
 _ENCODED = ("jpg", "jpeg", "png", "webp")
 
 
@@ -141,7 +143,6 @@ class ParquetReader(ShardReader):
         if image is not None:
             field = file.schema_arrow.field(image)
             wanted.append(f"{image}.bytes" if _bytes_of(field.type) else image)
-            rows = max(1, min(rows, BATCH_BYTES // _row_bytes(file, image)))
         at, groups = _groups_from(file, start)
         if not groups:
             return
@@ -150,13 +151,38 @@ class ParquetReader(ShardReader):
                 count = min(rows, file.metadata.num_rows - first)
                 yield self._batch(first, pa.RecordBatch.from_pydict({}), count, None)
             return
-        for part in file.iter_batches(batch_size=rows, row_groups=groups, columns=wanted):
+        for part in _joined(self._parts(file, rows, groups, wanted), rows):
             skipped = max(0, start - at)
             at += part.num_rows
             if skipped >= part.num_rows:
                 continue
             part = part.slice(skipped)
             yield from self._split(at - part.num_rows, part, image)
+
+    def _parts(
+        self, file: pq.ParquetFile, rows: int, groups: list[int], wanted: list[str]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield what is decoded at once: few rows where they may be large."""
+        with files.open_input(self.location) as stream:
+            for group in groups:
+                step = pages.rows_at_once(file, stream, self.location, group, wanted, BATCH_BYTES)
+                for part in file.iter_batches(min(rows, step), row_groups=[group], columns=wanted):
+                    self._check_texts(part)
+                    yield part
+
+    def _check_texts(self, part: pa.RecordBatch) -> None:
+        image = self.columns.get("image")
+        for name, column in zip(part.schema.names, part.columns, strict=True):
+            held: Any = column
+            kind = held.type
+            if pa.types.is_dictionary(kind):
+                held, kind = held.dictionary, kind.value_type
+            if name == image or not (_is_text(kind) or _is_bytes(kind)) or pa.types.is_null(kind):
+                continue
+            if (pc.max(pc.binary_length(_without_views(held))).as_py() or 0) > TEXT_BYTES:
+                raise self.refuse(
+                    f"a value of column {cols.listed([name])} is longer than 1 MiB; is this text?"
+                )
 
     def _split(self, first: int, part: pa.RecordBatch, image: str | None) -> Iterator[Batch]:
         if image is None:
@@ -165,8 +191,7 @@ class ParquetReader(ShardReader):
         column: Any = part.column(image)
         if pa.types.is_struct(column.type):
             column = pc.struct_field(column, "bytes")
-        if pa.types.is_binary_view(column.type):
-            column = column.cast(pa.large_binary())
+        column = _without_views(column)
         lengths = pc.fill_null(pc.binary_length(column), 0).to_pylist()
         begin = held = 0
         for row, length in enumerate(lengths):
@@ -224,18 +249,31 @@ def _groups_from(file: pq.ParquetFile, start: int) -> tuple[int, list[int]]:
     return at, []
 
 
-def _row_bytes(file: pq.ParquetFile, image: str) -> int:
-    """Return the mean bytes a row of the picture column in the row group where they are largest."""
-    most = 1
-    for number in range(file.num_row_groups):
-        group = file.metadata.row_group(number)
-        held = sum(
-            chunk.total_uncompressed_size
-            for chunk in (group.column(n) for n in range(group.num_columns))
-            if chunk.path_in_schema in (image, f"{image}.bytes")
-        )
-        most = max(most, held // max(1, group.num_rows))
-    return most
+def _joined(parts: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of ``rows``, or fewer where they hold BATCH_BYTES."""
+    held: list[pa.RecordBatch] = []
+    count = size = 0
+    for part in parts:
+        if held and (count + part.num_rows > rows or size + part.nbytes > BATCH_BYTES):
+            yield _one(held)
+            held, count, size = [], 0, 0
+        held.append(part)
+        count, size = count + part.num_rows, size + part.nbytes
+    if held:
+        yield _one(held)
+
+
+def _one(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(parts) == 1:
+        return parts[0]
+    return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+
+def _without_views(column: Any) -> Any:
+    """Return a column that every function of Arrow takes."""
+    if pa.types.is_binary_view(column.type):
+        return column.cast(pa.large_binary())
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -1,0 +1,116 @@
+"""Small files that unpack to much: memory stays bounded, whatever is read of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from moderation import files
+from moderation.datasets.readers import DatasetError, detect, open_shard, pages
+
+MIB = 1 << 20
+READ = """
+import resource, sys
+from moderation.datasets.readers import open_shard
+from moderation.datasets.rewriting import rewrite_shard
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+reader = open_shard(sys.argv[1], sys.argv[2], {sys.argv[3]: sys.argv[3]})
+before = peak()
+rows = reader.rows()
+if sys.argv[4] == "read":
+    assert sum(len(batch) for batch in reader.batches()) == rows
+else:
+    rewrite_shard(sys.argv[1], sys.argv[2], {sys.argv[3]: sys.argv[3]}, sys.argv[4], {0})
+print(peak() - before)
+"""
+
+
+def peak_bytes(form: str, place: Path, column: str, out: str = "read") -> int:
+    """Return by how much reading (or rewriting) a shard grows a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, form, str(place), column, out],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return int(done.stdout)
+
+
+LINK = "http://pictures.test/" + "a" * 100_000
+WRITTEN = {
+    "dictionary": {"compression": "zstd"},
+    "pages": {"compression": "zstd", "use_dictionary": False, "data_page_size": MIB},
+    "differences": {"use_dictionary": False, "column_encoding": {"url": "DELTA_BYTE_ARRAY"}},
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_one_long_link_in_every_row_stays_small(way: str, rewritten: bool, tmp_path: Path) -> None:
+    place = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"url": [LINK] * 6000}), place, **WRITTEN[way])
+    assert place.stat().st_size < MIB
+    out = str(tmp_path / "out") if rewritten else "read"
+    assert peak_bytes("links_parquet", place, "url", out) < 600 * MIB
+
+
+def test_one_picture_in_every_row_stays_small(tmp_path: Path) -> None:
+    struct = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    cells = [{"bytes": b"\xff\xd8\xff" + b"a" * 400_000, "path": None}] * 3000
+    place = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"image": pa.array(cells, struct)}), place, compression="zstd")
+    assert place.stat().st_size < MIB
+    assert peak_bytes("image_parquet", place, "image") < 500 * MIB
+
+
+def test_few_long_values_among_many_short_ones_stay_small(tmp_path: Path) -> None:
+    links = ["http://a.test/"] * 100_000 + ["http://a.test/" + "a" * 900_000] * 800
+    place = tmp_path / "x.parquet"
+    pq.write_table(
+        pa.table({"url": links}),
+        place,
+        use_dictionary=False,
+        compression="zstd",
+        write_batch_size=50,
+    )
+    assert peak_bytes("links_parquet", place, "url") < 600 * MIB
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_binary(), pa.string_view()])
+def test_text_longer_than_a_line_may_be_is_refused(kind: pa.DataType, tmp_path: Path) -> None:
+    place = tmp_path / "x.parquet"
+    cells = ["a", "b" * (MIB + 1)]
+    column = pa.array([c.encode() for c in cells] if kind == pa.large_binary() else cells, kind)
+    pq.write_table(pa.table({"url": column}), place)
+    reader = open_shard("links_parquet", str(place), {"url": "url"})
+    with pytest.raises(DatasetError, match="column url is longer than 1 MiB"):
+        list(reader.batches())
+
+
+def test_a_page_beyond_reason_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE_BYTES", 1000)
+    place = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"url": ["http://a.test/" + "a" * 5000]}), place, compression="zstd")
+    with pytest.raises(DatasetError, match="smaller pages"):
+        open_shard("links_parquet", str(place), {"url": "url"}).rows()
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_usual_files_are_read_in_large_steps(version: str, tmp_path: Path) -> None:
+    count = 30_000
+    place = tmp_path / "x.parquet"
+    columns = {"url": [f"http://a.test/{n}" for n in range(count)], "n": list(range(count))}
+    pq.write_table(pa.table(columns), place, data_page_version=version)
+    with files.open_input(str(place)) as stream:
+        step = pages.rows_at_once(pq.ParquetFile(place), stream, "", 0, ["url"], 64 * MIB)
+        assert 64 <= step <= count
+        whole = pages.rows_at_once(pq.ParquetFile(place), stream, "", 0, ["n"], 64 * MIB)
+        assert whole == count
+    detected = detect([str(place)])
+    batches = list(open_shard("links_parquet", str(place), detected.columns).batches())
+    assert [len(batch) for batch in batches[:-1]] == [4096] * (len(batches) - 1)
+    assert [url for batch in batches for url in batch.urls] == columns["url"]
