@@ -6,7 +6,30 @@ import re
 import traceback
 from collections.abc import Iterator
 
-SENSITIVE = re.compile(r"https?://[^\s'\"<>]+|[0-9a-fA-F]{32,}")
+# Addresses of our own servers are no pictures' addresses, and who mends a connection needs them.
+SERVERS = r"(?:rediss?|redis\+socket|unix|postgres(?:ql)?|file)\b"
+BASE64 = r"(?:[a-z0-9+/_-]{22}==|[a-z0-9+/_-]{27}=|[a-z0-9+/_-]{43}=|[a-z0-9+/_-]{86}==)"
+SENSITIVE = re.compile(
+    "|".join(
+        (
+            rf"(?<![a-z0-9+.-])(?!{SERVERS})[a-z][a-z0-9+.-]*:\\?/\\?/\S+",  # and http:\/\/
+            r"[a-z]+%3a(?:%2f){2}\S+",  # the same, quoted
+            r"data:[a-z]+/\S+",
+            r"(?<![\w:/.])//[\w.-]+(?::\d+)?[/?]\S*",  # //host/path
+            r"\bb(?:'(?:[^'\\]|\\.){8,}'|\"(?:[^\"\\]|\\.){8,}\")",  # bytes as Python spells them
+            r"\\+x[0-9a-f]{8,}",  # bytes as PostgreSQL spells them
+            r"(?:\\+x[0-9a-f]{2}){4,}",
+            r"(?:[0-9a-f]{2}:){7,}[0-9a-f]{2}",
+            r"[0-9a-f]{32,}",
+            r"(?<![a-z0-9])[0-9a-f]{16}(?![a-z0-9])",  # 64 bits, as a pHash has
+            rf"(?<![a-z0-9+/]){BASE64}(?![a-z0-9=])",
+            # Base64 whose padding was dropped: of a hash's length, with all of its characters.
+            r"(?<![a-z0-9+/])(?=[a-z+/]*[0-9])(?-i:(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z]))"
+            r"(?:[a-z0-9+/]{22}|[a-z0-9+/]{27}|[a-z0-9+/]{43})(?![a-z0-9+/=])",
+        )
+    ),
+    re.IGNORECASE,
+)
 WITHHELD = "[withheld]"
 OURS = ("moderation.", "reports.", "config.")
 
