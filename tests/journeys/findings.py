@@ -1,5 +1,6 @@
 """What a scan of the sample found, as plain values that two scans can be compared by."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +47,12 @@ def of(scan: Scan) -> Findings:
         )
     ]
     assert len(set(matches)) == len(matches), "a match stands twice"
+    reasons = Counter(progress.of(scan).reasons)
+    # A body without end is over by its size or by the time, whichever comes first on this machine.
+    reasons["timeout"] += reasons.pop("too_many_bytes", 0)
     return Findings(
         counts=counts,
-        reasons=dict(progress.of(scan).reasons),
+        reasons=dict(reasons),
         matches=frozenset(matches),
         cases=frozenset(frozenset(places) for places in cases.values()),
         flags=flags.count(),

@@ -47,7 +47,9 @@ _undisturbed: list[tuple[findings.Findings, Counter[str]]] = []
 def here(settings: Settings, surroundings: dict[str, str], pictures: PictureServer) -> None:
     """This process works under the same settings as the workers."""
     settings.FETCH_ALLOW_ADDRESSES = [f"127.0.0.1:{pictures.port}"]
-    settings.FETCH_TOTAL_SECONDS = 3.0
+    # Time enough for every picture that comes at all, also on a busy machine.
+    surroundings["FETCH_TOTAL_SECONDS"] = "6"
+    settings.FETCH_TOTAL_SECONDS = 6.0
     settings.FETCH_MAX_BYTES = 4 << 20
     settings.SCAN_SILENCE_SECONDS = 4
     settings.SCAN_LOST_AFTER = timedelta(seconds=4)
