@@ -1,0 +1,213 @@
+"""The chain of custody in words: what its actions, objects, names and codes say to an auditor.
+
+A code without words here reads as it is written, without its underscores: nothing is left out.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from moderation.hash_lists import reasons
+from moderation.models import Case, CustodyEvent, HashListVersion, Removal, Scan
+
+ACTIONS = {
+    "answer_given": "answer given",
+    "answer_settled": "answer took effect",
+    "answer_undone": "answer undone",
+    "caption_shown": "caption shown",
+    "case_claimed": "case taken",
+    "case_cleared": "case closed: kept",
+    "case_confirmed": "case closed: removed",
+    "case_disputed": "two people differ on the case",
+    "case_escalated": "case goes to a lead",
+    "case_opened": "case opened by a scan",
+    "case_proposed": "case waits for a second person",
+    "case_released": "case given back",
+    "case_reopened": "case opened again",
+    "case_viewed": "case page read",
+    "fetching_off": "fetching switched off",
+    "fetching_on": "fetching switched on",
+    "hash_list_changed": "hash list changed",
+    "hash_list_loaded": "hash list loaded",
+    "lease_expired": "time for the case ran out",
+    "manifest_applied": "manifest applied",
+    "manifest_built": "manifest built",
+    "manifest_read": "manifest taken out",
+    "password_link_made": "link made for setting a password",
+    "password_set": "password set",
+    "person_changed": "person changed",
+    "person_created": "person added",
+    "preview_opened": "preview shown",
+    "preview_revealed": "preview asked for",
+    "removal_due": "removal due",
+    "removal_verified": "removal verified gone",
+    "report_answered": "agency answered the report",
+    "report_approved": "report approved",
+    "report_drafted": "report drafted",
+    "report_edited": "report edited",
+    "report_filed": "report filed",
+    "report_items_added": "entries added to the report",
+    "report_not_drafted": "no report drafted",
+    "report_proposed": "report handed over for approval",
+    "report_reference_corrected": "reference of the report corrected",
+    "report_sent_back": "report sent back",
+    "report_withdrawn": "report withdrawn",
+    "reports_exported": "reports exported",
+    "revision_registered": "revision registered",
+    "scan_cancelled": "scan cancelled",
+    "scan_ended": "scan ended",
+    "scan_paused": "scan paused",
+    "scan_resumed": "scan resumed",
+    "scan_started": "scan started",
+    "token_created": "token of the API made",
+    "token_deleted": "token of the API deleted",
+    "url_unmasked": "full link shown",
+}
+OBJECTS = {
+    "hashlist": "hash list",
+    "hashlistversion": "hash list version",
+    "legalbasis": "legal basis",
+    "user": "person",
+}
+NAMES = {
+    "by_link": "by a link",
+    "edit": "edit number",
+    "hash_list": "hash list number",
+    "known_hashes": "known hashes",
+    "left_out": "entries left out",
+    "left_out_because": "left out because",
+    "lines": "removals",
+    "new": "new",
+    "removed": "removed",
+    "rows_out": "rows left",
+    "same": "unchanged",
+    "undone": "review undone",
+    "whole": "all there was",
+}
+FORMS = {
+    "links_parquet": "links in Parquet",
+    "links_csv": "links in CSV",
+    "links_jsonl": "links in JSON lines",
+    "img2dataset_files": "img2dataset: files",
+    "img2dataset_webdataset": "img2dataset: webdataset",
+    "img2dataset_parquet": "img2dataset: Parquet",
+    "image_parquet": "pictures in Parquet",
+}
+KNOWN_REASONS = {"new_match": "a new match"}
+WITHDRAWN = re.compile(r"known_hash_withdrawn version (\d+)")
+COUNTS = frozenset(
+    {"changed", "entries", "items", "lines", "new", "removed", "rows", "rows_out", "same"}
+)
+CODE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+_STATES = {
+    "case": Case.State,
+    "removal": Removal.State,
+    "scan": Scan.State,
+}
+
+
+def action(code: str) -> str:
+    """Return what was done."""
+    return ACTIONS.get(code, _plain(code))
+
+
+def kind(code: str) -> str:
+    """Return what kind of object it was done to."""
+    return OBJECTS.get(code, _plain(code))
+
+
+def form(code: str) -> str:
+    """Return the form of a dataset's files."""
+    return FORMS.get(code, _plain(code))
+
+
+def code_of(text: str, words: Mapping[str, str]) -> str:
+    """Return the code that someone means who writes it, or its words."""
+    wanted = text.strip().lower()
+    return next((code for code, said in words.items() if said == wanted), wanted)
+
+
+def versions_in(events: Iterable[CustodyEvent]) -> dict[int, str]:
+    """Return, by id, the names of the list versions that the events speak of."""
+    ids: set[int] = set()
+    for event in events:
+        if event.object_type == "hashlistversion" and event.object_id.isdecimal():
+            ids.add(int(event.object_id))
+        for side in (event.before, event.after):
+            named = side.get("versions")
+            ids.update(v for v in named if isinstance(v, int)) if isinstance(named, list) else None
+        if match := WITHDRAWN.fullmatch(event.reason):
+            ids.add(int(match[1]))
+    found = HashListVersion.objects.select_related("hash_list").filter(pk__in=ids)
+    return {each.pk: f"{each.hash_list.slug}, version {each.label}" for each in found}
+
+
+def told(event: CustodyEvent, versions: Mapping[int, str]) -> CustodyEvent:
+    """Return the event with its words: ``action_words``, ``object_words``, ``reason_words`` and
+    ``changes``: name, value before and after, None where there is none."""
+    names = [*event.before, *(name for name in event.after if name not in event.before)]
+    said: Any = event
+    said.action_words = action(event.action)
+    said.object_words = f"{kind(event.object_type)} {event.object_id}"
+    if event.object_type == "hashlistversion" and event.object_id.isdecimal():
+        said.object_words = versions.get(int(event.object_id), said.object_words)
+    said.reason_words = _reason(event.reason, versions)
+    said.changes = [
+        (
+            NAMES.get(name, _plain(name)),
+            *(
+                _value(name, side[name], event, versions) if name in side else None
+                for side in (event.before, event.after)
+            ),
+        )
+        for name in names
+    ]
+    return event
+
+
+def _value(name: str, value: Any, event: CustodyEvent, versions: Mapping[int, str]) -> str:
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if name in COUNTS else str(value)
+    if isinstance(value, dict):
+        if name == "rejected":
+            return reasons.told(value) or "none"
+        pairs = (f"{_plain(str(k))}: {_value(k, v, event, versions)}" for k, v in value.items())
+        return "; ".join(pairs) or "none"
+    if isinstance(value, list):
+        if name == "versions":
+            return "; ".join(versions.get(v, f"version {v}") for v in value) or "none"
+        return ", ".join(_value("", each, event, versions) for each in value) or "none"
+    if name == "state" and event.object_type in _STATES:
+        return str(dict(_STATES[event.object_type].choices).get(value, value)).lower()
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    """A code in words, a moment as one reads it, and anything else as it is."""
+    if value in FORMS:
+        return FORMS[value]
+    if CODE.fullmatch(value):
+        return _plain(value)
+    try:
+        moment: datetime | None = parse_datetime(value) if "T" in value else None
+    except ValueError:
+        moment = None
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment and not moment.utcoffset() else value
+
+
+def _reason(text: str, versions: Mapping[int, str]) -> str:
+    if match := WITHDRAWN.fullmatch(text):
+        version = versions.get(int(match[1]), f"version {match[1]}")
+        return f"the list withdrew the value: {version}"
+    return KNOWN_REASONS.get(text, text)
+
+
+def _plain(code: str) -> str:
+    return code.replace("_", " ")
