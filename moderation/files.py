@@ -200,8 +200,8 @@ def delete(location: str) -> None:
             filesystem.delete_file(path)
 
 
-def listing(location: str) -> list[Listed]:
-    """Return what lies in a folder, by name, hidden names left out."""
+def listing(location: str, *, hidden: bool = False) -> list[Listed]:
+    """Return what lies in a folder, by name; names that start with a dot only if ``hidden``."""
     filesystem, path = resolve(location)
     with _named(location, "list"):
         if isinstance(filesystem, fs.LocalFileSystem):
@@ -220,7 +220,7 @@ def listing(location: str) -> list[Listed]:
             raise LocationError(
                 f"{shown(location)}: holds a name that is not UTF-8; rename it"
             ) from error
-    return sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
+    return sorted((e for e in found if hidden or not e.name.startswith(".")), key=lambda e: e.name)
 
 
 def expand(

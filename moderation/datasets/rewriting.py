@@ -3,15 +3,21 @@
 What the form lets stay equal stays equal byte for byte: lines of CSV and JSON, the files of
 img2dataset's ``files`` form, members of a tar with their headers. Parquet is equal row for row,
 with the schema, metadata, compression and row groups of the source. A shard that loses nothing is
-copied. The same call makes the same bytes again, and takes away what an earlier one left behind.
+copied. The same call makes the same bytes again. Everything is written aside first and moved into
+place last; what stands there already and is not the same to the byte is never touched.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
+import os
+import secrets
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
@@ -20,8 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moderation import files
-from moderation.datasets.readers import img2dataset, parquet, tars, text
+from moderation.datasets.readers import img2dataset, pages, parquet, tars, text
 from moderation.datasets.readers.base import (
+    BATCH_BYTES,
     IMG2DATASET,
     IMG2DATASET_FILES,
     IMG2DATASET_WEBDATASET,
@@ -35,6 +42,7 @@ from moderation.datasets.readers.base import (
 from moderation.datasets.readers.detecting import open_shard
 
 GROUP_BYTES = 256 << 20  # a larger row group is written in parts: memory stays bounded
+_ROWS_AT_ONCE = 65_536
 _STATS_BYTES = 16 << 20
 _CODECS = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4", "LZ4_HADOOP": "lz4"}
 
@@ -67,8 +75,9 @@ def rewrite_shard(
 ) -> Rewritten:
     """Write the shard at ``location`` below ``out_dir`` without ``remove_rows`` (from 0).
 
-    Names stay as they are. DatasetError if the shard cannot be read, has no such row, or would be
-    written over itself; a file that could not be finished is not there.
+    Names stay as they are. DatasetError if the shard cannot be read, has no such row, would be
+    written over itself, or if something else stands in its place, a link included; then nothing
+    is written. A file that could not be finished is not there.
     """
     reader = open_shard(form, location, columns)
     rows = reader.rows()
@@ -77,7 +86,10 @@ def rewrite_shard(
         raise reader.refuse(f"asked to remove a row that it does not have; it has {rows}")
     with readable(location):
         _refuse_own_place(reader, out_dir)
-        written = _write(form, reader, out_dir, remove)
+        _refuse_links(reader, out_dir)
+        with _aside(out_dir) as folder:
+            written = _write(form, reader, folder, remove)
+            _place(reader, folder, out_dir, written)
     return Rewritten(rows, rows - len(remove), len(remove), sorted(written))
 
 
@@ -111,16 +123,7 @@ def rewrite_parquet(location: str, target: str, remove: set[int]) -> str:
     ):
         first = 0
         for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
-            parts = -(-group.total_byte_size // GROUP_BYTES) or 1
-            size = max(1, -(-group.num_rows // parts))
-            held = file.iter_batches(size, row_groups=[number]) if parts > 1 else None
-            tables = (
-                [file.read_row_group(number)]
-                if held is None
-                else (pa.Table.from_batches([batch], file.schema_arrow) for batch in held)
-            )
-            for table in tables:
+            for table in _tables(file, location, number):
                 stays = np.fromiter(
                     (row not in remove for row in range(first, first + table.num_rows)),
                     np.bool_,
@@ -134,6 +137,22 @@ def rewrite_parquet(location: str, target: str, remove: set[int]) -> str:
             raise refusal(location, "rows are missing from the file; copy it again")
     _check_same(location, target, len(remove))
     return stream.hexdigest()
+
+
+def _tables(file: pq.ParquetFile, location: str, group: int) -> Iterator[pa.Table]:
+    """Yield a row group as one table, or as several of about GROUP_BYTES where it is larger."""
+    with files.open_input(location) as stream:
+        step = pages.rows_at_once(file, stream, location, group, None, BATCH_BYTES)
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in file.iter_batches(min(step, _ROWS_AT_ONCE), row_groups=[group]):
+        if held and size + batch.nbytes > GROUP_BYTES:
+            yield pa.Table.from_batches(held, file.schema_arrow)
+            held, size = [], 0
+        held.append(batch)
+        size += batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held, file.schema_arrow)
 
 
 def _same_options(file: pq.ParquetFile) -> dict[str, Any]:
@@ -207,11 +226,6 @@ def _write_files(
     kept = [
         each.name for each in reader.listed() if each.name.partition(".")[0] not in removed.keys
     ]
-    # First of all what must not be there: an earlier run may have kept what goes now.
-    if files.exists(folder):
-        for each in files.listing(folder):
-            if each.name not in set(kept):
-                files.delete(files.join(folder, each.name))
     written = [
         (
             f"{name}/{each}",
@@ -339,6 +353,85 @@ def _refuse_own_place(reader: ShardReader, out_dir: str) -> None:
     places += [(files.join(out_dir, name), files.beside(reader.location, name)) for name in names]
     if inside or any(files.same_place(one, other) for one, other in places):
         raise reader.refuse("would be written over itself; give another output folder")
+
+
+@contextlib.contextmanager
+def _aside(out_dir: str) -> Iterator[str]:
+    """Yield a new folder to write into, beside the shard's place if that is on this machine."""
+    local = files.local_path(out_dir)
+    if local is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield folder
+        return
+    made = not os.path.isdir(local)
+    folder = os.path.join(local, f".{secrets.token_hex(8)}.part")
+    os.makedirs(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        if made:
+            with contextlib.suppress(OSError):  # no longer empty, as it should be
+                os.rmdir(local)
+
+
+def _names(reader: ShardReader) -> list[str]:
+    """Return the names that belong to a shard in its folder, whether it has them or not."""
+    names = [files.name_of(reader.location)]
+    if reader.form in IMG2DATASET:
+        name = img2dataset.stem(reader.location)
+        names += [name, f"{name}.parquet", f"{name}_stats.json"]
+    return sorted(set(names))
+
+
+def _refuse_links(reader: ShardReader, out_dir: str) -> None:
+    for name in _names(reader):
+        local = files.local_path(files.join(out_dir, name))
+        if local is not None and os.path.islink(local):
+            raise _occupied(reader)
+
+
+def _place(reader: ShardReader, folder: str, out_dir: str, written: list[tuple[str, str]]) -> None:
+    """Move what was written to where it belongs, if nothing but the same stands there."""
+    made: dict[str, dict[str, str]] = {name: {} for name in _names(reader)}
+    for path, digest in written:
+        made[path.partition("/")[0]][path] = digest
+    absent = []
+    for name, digests in made.items():
+        target = files.join(out_dir, name)
+        if not files.exists(target):
+            absent.append(name)
+        elif not _holds(out_dir, name, digests):
+            raise _occupied(reader)
+    local = files.local_path(out_dir)
+    for name in absent:
+        if not made[name]:
+            continue
+        if local is None:
+            for path in made[name]:
+                files.copy(files.join(folder, path), files.join(out_dir, path))
+        else:
+            os.rename(os.path.join(folder, name), os.path.join(local, name))
+
+
+def _holds(out_dir: str, name: str, digests: dict[str, str]) -> bool:
+    """Say whether a file, or a folder with all in it, is the same as what was written."""
+    target = files.join(out_dir, name)
+    if not files.is_folder(target):
+        return list(digests) == [name] and files.sha256(target) == digests[name]
+    found = files.listing(target, hidden=True)
+    return {f"{name}/{each.name}" for each in found} == set(digests) and all(
+        not (each.link or each.folder)
+        and files.sha256(files.join(target, each.name)) == digests[f"{name}/{each.name}"]
+        for each in found
+    )
+
+
+def _occupied(reader: ShardReader) -> DatasetError:
+    return reader.refuse(
+        "something else stands in its place in the output folder; nothing was changed there, "
+        "give an empty folder"
+    )
 
 
 class _Digesting(io.RawIOBase):

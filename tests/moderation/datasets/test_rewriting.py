@@ -115,12 +115,47 @@ def test_a_second_time_changes_nothing(made: Made, selection: set[int], tmp_path
     assert tree(tmp_path / "out") == written
 
 
-def test_nothing_of_an_earlier_manifest_stays(made: Made, tmp_path: Path) -> None:
+def test_what_another_manifest_left_is_not_mixed_with(made: Made, tmp_path: Path) -> None:
     rewrite(made, tmp_path / "out", set())
-    rewrite(made, tmp_path / "out", {0, 4})
-    fresh = tmp_path / "fresh"
-    rewrite(made, fresh, {0, 4})
-    assert tree(tmp_path / "out") == tree(fresh)
+    before = tree(tmp_path / "out")
+    with pytest.raises(DatasetError, match="stands in its place"):
+        rewrite(made, tmp_path / "out", {0, 4})
+    assert tree(tmp_path / "out") == before
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_files_of_others_are_never_touched(made: Made, tmp_path: Path) -> None:
+    rewrite(made, tmp_path / "model", {0})
+    for name in {path.partition("/")[0] for path in tree(tmp_path / "model")}:
+        for kind in ("file", "folder", "link to a folder", "link to a file", "link to nowhere"):
+            out, other = tmp_path / f"{kind} {name}", tmp_path / f"other {kind} {name}"
+            out.mkdir()
+            other.mkdir()
+            (other / "kept.jpg").write_bytes(b"kept")
+            place = out / name
+            if kind == "file":
+                place.write_bytes(b"kept")
+            elif kind == "folder":
+                place.mkdir()
+                (place / "kept.jpg").write_bytes(b"kept")
+            else:
+                ends = {"link to a folder": "", "link to a file": "kept.jpg"}
+                place.symlink_to(other / ends.get(kind, "nowhere"))
+            before = tree(out), tree(other)
+            with pytest.raises(DatasetError, match="stands in its place"):
+                rewrite(made, out, {0})
+            assert (tree(out), tree(other)) == before
+            assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_a_hidden_file_among_written_pictures_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    made = shards.img2dataset_files(tmp_path / "in")
+    rewrite(made, tmp_path / "out", {0})
+    (tmp_path / "out" / "00000" / ".other.jpg").write_bytes(b"kept")
+    with pytest.raises(DatasetError, match="stands in its place"):
+        rewrite(made, tmp_path / "out", {0})
+    assert (tmp_path / "out" / "00000" / ".other.jpg").read_bytes() == b"kept"
 
 
 @pytest.mark.parametrize("maker", [shards.links_csv, shards.links_tsv_gz], ids=["csv", "tsv.gz"])
@@ -232,7 +267,10 @@ def test_parquet_of_other_writers_keeps_its_types(tmp_path: Path) -> None:
 def test_a_row_group_too_large_to_hold_is_written_in_parts(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     made = shards.img2dataset_parquet(tmp_path / "in")
-    with mock.patch.object(rewriting, "GROUP_BYTES", 5000):
+    with (
+        mock.patch.object(rewriting, "GROUP_BYTES", 5000),
+        mock.patch.object(rewriting, "BATCH_BYTES", 2000),
+    ):
         rewrite(made, tmp_path / "out", {0, 9})
     source, result = pq.read_table(made.location), pq.ParquetFile(tmp_path / "out/00000.parquet")
     assert result.read().equals(source.take(pa.array(rows_left(made, {0, 9}))))
@@ -414,9 +452,11 @@ def test_shards_in_a_bucket_are_read_and_written_there(
         local.size(),
     )
     out = files.join(home, "out")
-    rewrite_shard(made.form, place, detected.columns, out, set())
     done = rewrite_shard(made.form, place, detected.columns, out, {0, 4})
     assert done == rewrite(made, tmp_path / "out", {0, 4})
+    assert rewrite_shard(made.form, place, detected.columns, out, {0, 4}) == done
+    with pytest.raises(DatasetError, match="stands in its place"):
+        rewrite_shard(made.form, place, detected.columns, out, set())
     found = files.expand([out])
     assert [files.sha256(each) for each in found] == [digest for _, digest in done.files]
     with pytest.raises(DatasetError, match="over itself"):
