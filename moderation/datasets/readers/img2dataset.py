@@ -28,8 +28,13 @@ from moderation.datasets.readers.base import (
     refusal,
 )
 from moderation.datasets.readers.parquet import ParquetReader
+from moderation.media import containers
 
-PICTURES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic"})
+PICTURES = frozenset(
+    {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"}
+    | {"heic", "heif"}
+)
+_BESIDE = frozenset({"txt", "json"})  # what img2dataset writes beside a picture
 MEMBER_LIMIT = 2_000_000  # files of one shard; img2dataset writes 30,000
 _TEXT_BYTES = 1 << 20  # of a member with a caption or with JSON
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -53,7 +58,25 @@ def folder_of(sidecar: str) -> str:
 
 def is_picture(name: str) -> bool:
     """Say by its ending whether a name is a picture's."""
-    return name.rpartition(".")[2].lower() in PICTURES
+    return _ending(name) in PICTURES
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _members(stream: BinaryIO, location: str) -> Iterator[tars.Member]:
+    """Yield a tar's members; DatasetError for a picture with the name of something else."""
+    for number, member in enumerate(tars.members(stream, location)):
+        if not is_picture(member.name):
+            stream.seek(member.data)
+            start = stream.read(min(member.size, containers.SNIFF_BYTES))
+            if containers.sniff(start) is not None:
+                raise refusal(
+                    location,
+                    f"member {number} is a picture but not by its name; give it a picture's ending",
+                )
+        yield member
 
 
 class SidecarReader(ShardReader):
@@ -140,12 +163,14 @@ class FilesReader(SidecarReader):
         self._names: dict[str, str] = {}
 
     def listed(self) -> list[files.Listed]:
-        """Return what lies in the folder; DatasetError for links and folders among it.
+        """Return what lies in the folder, hidden files too; DatasetError for links, folders and
+        files of other kinds among it: passed over, they could be pictures that nobody looked at.
 
         No folder is an empty one: a shard of which nothing was downloaded, or nothing is left.
         """
         with readable(self.folder):
-            found = files.listing(self.folder) if files.exists(self.folder) else []
+            there = files.exists(self.folder)
+            found = files.listing(self.folder, hidden=True) if there else []
         if len(found) > MEMBER_LIMIT:
             raise self.refuse(f"its folder holds more than {MEMBER_LIMIT} files; split it")
         for number, each in enumerate(found):
@@ -153,6 +178,11 @@ class FilesReader(SidecarReader):
                 raise self.refuse(f"file {number} of its folder is a link or a folder")
             if not each.name.isprintable():
                 raise self.refuse(f"file {number} of its folder has control characters in its name")
+            if not is_picture(each.name) and _ending(each.name) not in _BESIDE:
+                raise self.refuse(
+                    f"file {number} of its folder is no picture by its name, and no .txt or .json; "
+                    "rename it or take it away"
+                )
         return found
 
     def members(self) -> list[tuple[str, str]]:
@@ -204,7 +234,7 @@ class WebdatasetReader(SidecarReader):
     def _pictures(self) -> dict[str, int]:
         self._index = {}
         with tars.open_tar(self.location) as stream:
-            for number, member in enumerate(tars.members(stream, self.location)):
+            for number, member in enumerate(_members(stream, self.location)):
                 if number >= MEMBER_LIMIT:
                     raise self.refuse(f"the tar holds more than {MEMBER_LIMIT} files; split it")
                 if is_picture(member.name):
@@ -238,7 +268,7 @@ class Sample:
 def samples(stream: BinaryIO, location: str) -> Iterator[Sample]:
     """Yield the samples of a tar; DatasetError for one with two pictures, or with no end."""
     current: Sample | None = None
-    for number, member in enumerate(tars.members(stream, location)):
+    for number, member in enumerate(_members(stream, location)):
         if current is None or member.key != current.key:
             if current is not None:
                 yield current

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tarfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -301,3 +302,44 @@ def test_memory_does_not_grow_with_a_tar(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10_000_000
+
+
+@pytest.mark.parametrize("name", ["000000099.jfif", "000000099.jpe", "000000099.heif"])
+def test_more_endings_are_pictures(name: str, tmp_path: Path) -> None:
+    shards.img2dataset_files(tmp_path)
+    (tmp_path / "00000" / name).write_bytes(shards.picture(1))
+    detected = detect([str(tmp_path)])
+    reader = open_shard(detected.form, detected.shards[0].location, detected.columns)
+    with pytest.raises(DatasetError, match="1 of its pictures are in no row"):
+        reader.rows()
+
+
+@pytest.mark.parametrize(
+    "name", [".hidden.jpg", ".jpg", "000000099.xyz", "000000099", ".DS_Store", "000000099.jpg.bak"]
+)
+def test_nothing_in_a_folder_of_pictures_is_passed_over(name: str, tmp_path: Path) -> None:
+    shards.img2dataset_files(tmp_path)
+    (tmp_path / "00000" / name).write_bytes(shards.picture(1))
+    detected = detect([str(tmp_path)])
+    reader = open_shard(detected.form, detected.shards[0].location, detected.columns)
+    with pytest.raises(DatasetError, match=r"is no picture by its name|are in no row"):
+        reader.rows()
+
+
+@pytest.mark.parametrize("maker", [shards.img2dataset_webdataset, shards.webdataset_alone])
+@pytest.mark.parametrize("name", ["000000099.xyz", "000000099", "000000099.txt", ".a.bin"])
+def test_a_picture_in_a_tar_under_another_name_is_refused(
+    maker: Callable[..., Made], name: str, tmp_path: Path
+) -> None:
+    made = maker(tmp_path)
+    with tarfile.open(made.location, "a") as tar:
+        shards.add(tar, name, shards.picture(1))
+    with pytest.raises(DatasetError, match="is a picture but not by its name"):
+        opened(made).rows()
+
+
+def test_what_is_no_picture_may_lie_in_a_tar(tmp_path: Path) -> None:
+    made = shards.webdataset_alone(tmp_path)
+    with tarfile.open(made.location, "a") as tar:
+        shards.add(tar, "000000099.cls", b"7")
+    assert opened(made).rows() == made.rows + 1
