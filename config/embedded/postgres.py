@@ -33,6 +33,13 @@ SECONDS_TO_START = 60.0
 SECONDS_TO_RECOVER = 600.0  # after a crash it replays its log, and says so meanwhile
 SECONDS_TO_STOP = 60.0
 BUSY = "starting up", "not yet accepting", "recovery", "shutting down"
+# Its own log names no values (H16): no statement, no DETAIL such as "Key (value)=(...)", and no
+# error of a statement at all, which may quote what it cannot read; whoever sent it logs it.
+SILENT_ON_VALUES = (
+    "log_error_verbosity=terse",
+    "log_min_error_statement=panic",
+    "log_min_messages=log",
+)
 UNSAFE_AND_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
@@ -62,7 +69,7 @@ def start(where: Places, *, durable: bool = True) -> None:
     _end_stray(where)
     log = where.log / "postgres.log"
     beginning = log.stat().st_size if log.exists() else 0
-    settings = ["listen_addresses=", "unix_socket_permissions=0700"]
+    settings = ["listen_addresses=", "unix_socket_permissions=0700", *SILENT_ON_VALUES]
     settings += () if durable else UNSAFE_AND_FAST
     process = spawn(
         [

@@ -83,6 +83,26 @@ def test_both_answer_at_their_addresses_and_keep_what_they_were_given(where: Pla
     assert up(where) == (False, False)
 
 
+def test_the_log_of_postgresql_names_no_values(where: Places) -> None:
+    wrong = (
+        "INSERT INTO held VALUES ('a-b-c')",
+        "SELECT 'a-b-c'::uuid",
+        "SELECT nothing FROM held WHERE name = 'a-b-c'",
+    )
+    with (
+        services.running(where.data, durable=False),
+        psycopg.connect(postgres.connection(where), autocommit=True) as server,
+    ):
+        server.execute("CREATE TABLE held (name text PRIMARY KEY)")
+        server.execute("INSERT INTO held VALUES ('a-b-c')")
+        for statement in wrong:
+            with pytest.raises(psycopg.Error):
+                server.execute(statement)
+    log = (where.log / "postgres.log").read_text()
+    assert "ready to accept connections" in log
+    assert "a-b-c" not in log
+
+
 def test_only_the_owner_comes_near(where: Places) -> None:
     with services.running(durable=False):
         for path in (where.postgres, where.postgres_sockets, where.valkey, where.log):
