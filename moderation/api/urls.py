@@ -4,6 +4,7 @@ from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_required
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import IsAuthenticated
 
 from .views import ScreenView
 
@@ -14,6 +15,10 @@ docs = csp_update({"style-src": ["'unsafe-inline'"]})(
 
 urlpatterns = [
     path("screen/", ScreenView.as_view(), name="api-screen"),
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path(
+        "schema/",
+        SpectacularAPIView.as_view(permission_classes=[IsAuthenticated]),
+        name="api-schema",
+    ),
     path("docs/", docs, name="api-docs"),
 ]

@@ -1,0 +1,54 @@
+"""What no program should send: 400, never 500; and the schema is for those who have a login."""
+
+import json
+
+import pytest
+from django.test import Client
+from rest_framework.authtoken.models import Token
+
+pytestmark = pytest.mark.django_db
+SCREEN, SCHEMA = "/api/v1/screen/", "/api/v1/schema/"
+
+
+@pytest.fixture
+def client_with_token(list_manager):
+    token = Token.objects.create(user=list_manager).key
+    return Client(headers={"authorization": f"Token {token}"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 30_000,
+        b"[" * 30_000 + b"]" * 30_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        rb'{"algorithm":"\ud800","value":"00"}',
+        rb'{"algorithm":"md5","value":"\ud800"}',
+        rb'{"\udfff":1}',
+        b'{"algorithm":"md5","value":NaN}',
+        b'{"algorithm":' + b"9" * 5000 + b"}",
+        b'{"algorithm":"md5","value":"\xff\xfe"}',
+        rb'{"algorithm":"md5","value":"\u0000"}',
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+    ],
+)
+def test_a_bad_body_is_400(client_with_token, body):
+    answer = client_with_token.post(SCREEN, body, content_type="application/json")
+    assert answer.status_code == 400
+    json.loads(answer.content)
+
+
+def test_a_body_that_is_too_large_is_413(client_with_token):
+    body = json.dumps({"algorithm": "md5", "value": "0" * 70_000})
+    answer = client_with_token.post(SCREEN, body, content_type="application/json")
+    assert answer.status_code == 413
+
+
+def test_the_schema_needs_a_login_or_a_token(login, list_manager, client_with_token):
+    assert Client().get(SCHEMA).status_code == 401
+    assert Client(headers={"authorization": "Token nonsense"}).get(SCHEMA).status_code == 401
+    assert client_with_token.get(SCHEMA).status_code == 200
+    assert login(list_manager).get(SCHEMA).status_code == 200
