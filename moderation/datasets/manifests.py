@@ -6,11 +6,12 @@ signature over all bytes before it (Ed25519, RFC 8032). Anyone can apply it with
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,7 +24,10 @@ from moderation.datasets.rewriting import rewrite_shard
 
 VERSION = 1
 # What reading JSON from anywhere can raise; whoever signed it may still have written nonsense.
-MALFORMED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+FILE_BYTES = 128 << 20  # about two million lines
+
+T = TypeVar("T")
 
 
 class ManifestRefused(Exception):
@@ -101,32 +105,44 @@ def file_name(dataset: str, label: str, number: int) -> str:
 def read(path: str) -> ManifestFile:
     """Read and check a manifest; raises ManifestRefused unless whole, well-formed and signed."""
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ManifestRefused(f"The manifest cannot be read: {error.strerror}.") from error
+        if not Path(path).is_file():
+            raise ManifestRefused("The manifest cannot be read: it is no file.")
+        with Path(path).open("rb") as stream:
+            data = stream.read(FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # a path may hold what no path can
+        why = getattr(error, "strerror", None) or "no such path"
+        raise ManifestRefused(f"The manifest cannot be read: {why}.") from error
+    if len(data) > FILE_BYTES:
+        raise ManifestRefused(f"This is no manifest: it is larger than {FILE_BYTES >> 20} MiB.")
     text, end, last = data.rstrip(b"\n").rpartition(b"\n")
     try:
-        signature = json.loads(last)["signature"]
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signature["public_key"]))
-        key.verify(bytes.fromhex(signature["ed25519"]), text + end)
+        signature = _typed(_typed(json.loads(last), dict)["signature"], dict)
+        signer = _hex(signature["public_key"], 32)
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
+        key.verify(bytes.fromhex(_hex(signature["ed25519"], 64)), text + end)
     except InvalidSignature:
         raise ManifestRefused("The manifest was changed after it was signed.") from None
     except MALFORMED as error:
         raise ManifestRefused("This is no manifest, or its end is missing.") from error
     try:
-        first, *rest = (json.loads(line) for line in text.splitlines())
-        if first["manifest"] != VERSION:
-            raise ManifestRefused(f"This manifest has form {first['manifest']!r}, not {VERSION}.")
-        lines = tuple(Line(int(x["shard"]), int(x["row"]), str(x["row_key"])) for x in rest)
-        columns = dict[str, str](first["columns"])
-        shards = tuple(_listed(shard) for shard in first["shards"])
+        first, *rest = (_typed(json.loads(line), dict) for line in text.split(b"\n"))
+        if _typed(first["manifest"], int) != VERSION:
+            raise ManifestRefused(f"This manifest is not of form {VERSION}, which is read here.")
+        name = "@".join(_typed(first.get(part, ""), str) for part in ("dataset", "revision"))
+        columns = _columns(first["columns"])
+        shards = tuple(_listed(_typed(shard, dict)) for shard in _typed(first["shards"], list))
+        lines = tuple(
+            Line(_count(x["shard"]), _count(x["row"]), _typed(x["row_key"], str)) for x in rest
+        )
+        if len({shard.number for shard in shards}) != len(shards):
+            raise ValueError("two shards of one number")
     except MALFORMED as error:
         raise ManifestRefused("The manifest's lines are not those of a manifest.") from error
     rows = {shard.number: shard.rows for shard in shards}
     if any(not 0 <= line.row < rows.get(line.shard, 0) for line in lines):
         raise ManifestRefused("The manifest names rows that its shards do not have.")
     digest = hashlib.sha256(data).hexdigest()
-    name = f"{first.get('dataset', '')}@{first.get('revision', '')}"
+    name = name if name.isprintable() else files.shown(name)  # it stands in messages
     return ManifestFile(name, columns, shards, lines, signature["public_key"], digest)
 
 
@@ -214,14 +230,42 @@ def _held(out: str, copies: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _listed(shard: Mapping[str, Any]) -> ListedShard:
+def _listed(shard: dict[str, Any]) -> ListedShard:
+    name = _typed(shard["name"], str)
     return ListedShard(
-        number=int(shard["number"]),
-        name=str(shard["name"]),
-        rows=int(shard["rows"]),
-        sha256=str(shard["sha256"]),
-        columns=dict(shard["columns"]),
+        number=_count(shard["number"]),
+        name=name if name.isprintable() else files.shown(name),  # it stands in messages
+        rows=_count(shard["rows"]),
+        sha256=_hex(shard["sha256"], 32),
+        columns=_columns(shard["columns"]),
     )
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"not a {kind.__name__}")
+    return value
+
+
+def _count(value: object) -> int:
+    number = _typed(value, int)
+    if not 0 <= number < 1 << 63:
+        raise ValueError("not a number of things")
+    return number
+
+
+def _hex(value: object, width: int) -> str:
+    text = _typed(value, str)
+    if not re.fullmatch(f"[0-9a-f]{{{2 * width}}}", text):
+        raise ValueError("not hex of that width")
+    return text
+
+
+def _columns(value: object) -> dict[str, str]:
+    found = _typed(value, dict)
+    if not all(type(text) is str for pair in found.items() for text in pair):
+        raise TypeError("columns are named by text")
+    return found
 
 
 def _rows_by_checksum(manifest: ManifestFile) -> dict[str, set[int]]:
