@@ -33,6 +33,7 @@ ROOT = "queryResult"
 HEAD = 64  # bytes at the start, a byte order mark included
 DEPTH_LIMIT = 32
 ENTRY_LIMIT = 10_000  # elements of one entry
+QUIET_LIMIT = 1 << 20  # bytes without a start or end of an element: no usable text is as long
 ENTRY_DEPTH = 3  # root, container (images, videos), entry
 
 Element = ElementTree.Element
@@ -56,10 +57,12 @@ def _elements(file: BinaryIO) -> Iterator[tuple[str, Element]]:
     if b"<" not in file.read(HEAD):  # the parser takes minutes over a long line of anything else
         raise ListUnreadable("the file is no XML; fetch it again, or check --format")
     file.seek(0)
+    source = _Bounded(file)
     path: list[Element] = []
     size = 0
     try:
-        for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+        for event, element in iterparse(source, events=("start", "end"), forbid_dtd=True):
+            source.quiet = 0
             if event == "start":
                 path.append(element)
                 if len(path) == 1 and _tag(element) != ROOT:
@@ -88,6 +91,28 @@ def _elements(file: BinaryIO) -> Iterator[tuple[str, Element]]:
         ) from None
     except (ValueError, LookupError):
         raise ListUnreadable("the file is XML in an encoding that is not supported") from None
+
+
+class _Bounded:
+    """The file, read only as long as the parser finds elements in it.
+
+    Over one long comment or attribute the parser's time grows with the square of its length.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.quiet = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; ListUnreadable where too many have held no element."""
+        if self.quiet > QUIET_LIMIT:
+            raise ListUnreadable(
+                "more than 1 MiB of the file holds no element (a long comment?); "
+                "this is no usable NCMEC file"
+            )
+        found = self._file.read(size)
+        self.quiet += len(found)
+        return found
 
 
 def _entry(element: Element, tag: str, number: int) -> Iterator[Item]:

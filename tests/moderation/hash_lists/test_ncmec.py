@@ -1,5 +1,7 @@
 """NCMEC hash sharing v2 XML: entries, entries taken back, pages, and hostile XML."""
 
+import time
+
 import pytest
 
 from moderation.hash_lists.known import ListUnreadable
@@ -90,7 +92,7 @@ def test_byte_order_marks(encoding):
         ("<queryResult>" + "<a>" * 100_000, "beyond reason"),
         (ncmec(ncmec_entry(1, fingerprints="<a/>" * 20_000)), "beyond reason"),
         (
-            ncmec(ncmec_entry(1, fingerprints=f"<md5>{'a' * 10_000_000}</md5>")),
+            ncmec(ncmec_entry(1, fingerprints=f"<md5>{'a' * 500_000}</md5>")),
             "more than 131072 characters",
         ),
     ],
@@ -98,3 +100,21 @@ def test_byte_order_marks(encoding):
 def test_unreadable_files(text, message):
     with pytest.raises(ListUnreadable, match=message):
         items(text, "ncmec")
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("length", [2 << 20, 20 << 20])
+@pytest.mark.parametrize(("start", "end"), [("<!--", "-->"), ("<a b='", "'/>"), ("<?a ", "?>")])
+def test_a_long_stretch_without_elements_is_refused_at_once(before, length, start, end):
+    stretch = start + "x" * length + end
+    text = ncmec(ncmec_entry(1))
+    at = text.index("<images") if before else text.rindex("</")
+    began = time.process_time()
+    with pytest.raises(ListUnreadable, match="no element"):
+        items(text[:at] + stretch + text[at:], "ncmec")
+    assert time.process_time() - began < 1.5
+
+
+def test_short_comments_do_no_harm():
+    entries = [f"<!--{'x' * 100_000}-->{ncmec_entry(n)}" for n in range(30)]
+    assert len(known(items(ncmec(*entries), "ncmec"))) == 30
