@@ -16,7 +16,6 @@ algorithm. ``categories`` and ``media`` turn the supplier's words into those of 
 ``classes`` gives a category its harm class (schemes.CLASSES), which is how VICS numbers get theirs.
 """
 
-import codecs
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from typing import Any
 
 from moderation.algorithms import ALGORITHMS
 
+from . import text
 from .known import ListError, algorithm_named
 from .schemes import CLASSES, NOT_A_MATCH
 
@@ -90,14 +90,14 @@ POLICE = Profile(
 BUILT_IN = {profile.name: profile for profile in (GENERIC, POLICE)}
 
 
-def profile_named(text: str) -> Profile:
+def profile_named(named: str) -> Profile:
     """Return a built-in profile by name, or the one in the JSON file at that path.
 
     Raises ProfileInvalid.
     """
-    if text in BUILT_IN:
-        return BUILT_IN[text]
-    path = Path(text)
+    if named in BUILT_IN:
+        return BUILT_IN[named]
+    path = Path(named)
     try:
         if path.stat().st_size > FILE_LIMIT:
             raise ProfileInvalid("the profile is too large to be one; check --profile")
@@ -118,7 +118,10 @@ def profile_from(body: object) -> Profile:
     if not isinstance(body, dict):
         raise ProfileInvalid("the profile must be a JSON object")
     body = dict(body)
-    base = BUILT_IN.get(body.pop("like", ""), Profile(name="profile"))
+    like = body.pop("like", None)
+    if like is not None and (not isinstance(like, str) or like not in BUILT_IN):
+        raise ProfileInvalid(f"like in the profile must be one of {', '.join(BUILT_IN)}")
+    base = Profile(name="profile") if like is None else BUILT_IN[like]
     kinds: dict[str, Any] = {
         "name": str,
         "delimiter": str,
@@ -155,11 +158,8 @@ def _texts(values: object) -> frozenset[str]:
 
 
 def _check(profile: Profile) -> None:
-    try:
-        codecs.lookup(profile.encoding)
-        "".encode(profile.encoding)  # refuses codecs that are not of text
-    except LookupError:
-        raise ProfileInvalid("encoding in the profile names no text encoding") from None
+    if not text.is_encoding(profile.encoding):
+        raise ProfileInvalid("encoding in the profile names no text encoding of files")
     if len(profile.delimiter) != 1 or profile.delimiter in '"\r\n\0':
         raise ProfileInvalid("delimiter in the profile must be one character")
     if profile.skip_rows < 0:

@@ -22,6 +22,21 @@ _MARKS = (
 )
 
 
+def is_encoding(name: str) -> bool:
+    """Say whether ``pieces`` can read files in this encoding, piece by piece."""
+    try:
+        found = codecs.lookup(name)
+        if not found._is_text_encoding or found.incrementaldecoder is None:
+            return False
+        # Some (punycode) take nothing but the whole at once, or fail on it in ways of their own.
+        decoder = found.incrementaldecoder("strict")
+        sample = "a;1\n".encode(name)
+        decoded = "".join(decoder.decode(sample[at : at + 1]) for at in range(len(sample)))
+        return decoded + decoder.decode(b"", final=True) == "a;1\n"
+    except (LookupError, ValueError, TypeError):
+        return False
+
+
 def pieces(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
     """Yield the text with ``\\n`` as line end; a byte order mark wins over ``encoding``.
 
@@ -39,7 +54,7 @@ def pieces(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
     while True:
         try:
             text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError:
+        except UnicodeError:  # UTF-16 without its mark raises this one, not UnicodeDecodeError
             # The original error carries the bytes themselves.
             raise ListUnreadable(
                 f"the text is not {encoding.upper()} (near byte {done}); "

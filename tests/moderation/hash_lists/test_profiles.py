@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from moderation.hash_lists.known import ListError
+from moderation.hash_lists.known import ListError, ListUnreadable
 from moderation.hash_lists.profiles import GENERIC, ProfileInvalid, profile_from, profile_named
 
 from .files import hexed, items, known
@@ -50,6 +50,14 @@ def test_a_name_that_leads_nowhere(name, tmp_path, monkeypatch):
         ({"delimiter": ";;"}, "one character"),
         ({"encoding": "hex"}, "no text encoding"),
         ({"encoding": "nonsense"}, "no text encoding"),
+        ({"encoding": "punycode"}, "no text encoding"),
+        ({"encoding": "undefined"}, "no text encoding"),
+        ({"encoding": "a\0b"}, "no text encoding"),
+        ({"encoding": ""}, "no text encoding"),
+        ({"like": []}, "like in the profile"),
+        ({"like": {}}, "like in the profile"),
+        ({"like": 5}, "like in the profile"),
+        ({"like": "other"}, "like in the profile"),
         ({"algorithm": "crc32"}, "algorithm in the profile"),
         ({"skip_rows": -1}, "negative"),
         ({"skip": {"a": "b"}}, "list of texts"),
@@ -68,3 +76,17 @@ def test_parts_that_make_no_sense(body, message):
 def test_a_profile_is_refused_where_the_layout_is_fixed(format):
     with pytest.raises(ListError, match="leave --profile out"):
         items("x", format, profile=GENERIC)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "cp1252", "utf-16-le"])
+def test_a_text_that_is_not_in_the_encoding_of_its_profile(encoding):
+    profile = profile_from({"like": "generic", "encoding": encoding})
+    with pytest.raises(ListUnreadable):
+        items(b"hash,type\n\x81\x8d\xff\xd8\x00\xdc\xff\xff" * 3, "csv", profile=profile)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "cp1252", "shift_jis"])
+def test_a_text_in_the_encoding_of_its_profile(encoding):
+    profile = profile_from({"like": "generic", "encoding": encoding})
+    text = f"hash,type\n{hexed('md5', 1)},md5\n"
+    assert len(known(items(text.encode(encoding), "csv", profile=profile))) == 1
