@@ -146,16 +146,19 @@ def open_input(location: str) -> pa.NativeFile:
 
 
 @contextlib.contextmanager
-def write_atomically(location: str, *, sync: bool = True) -> Iterator[BinaryIO]:
+def write_atomically(
+    location: str, *, sync: bool = True, private: bool = False
+) -> Iterator[BinaryIO]:
     """Yield a stream; on a clean exit its bytes stand at ``location``, otherwise nothing does.
 
     Local: a hidden name in the same folder, flushed to disk (unless ``sync`` is false) and
     renamed. S3: spooled here and sent by one upload, so a stopped writer never leaves half an
-    object. Missing folders are made.
+    object. Missing folders are made. With ``private`` nobody but the user of this process may
+    read the file or look into the folders that are made (S3: as the bucket has it).
     """
     filesystem, path = resolve(location)
     if isinstance(filesystem, fs.LocalFileSystem):
-        with _write_local(location, path, sync) as stream:
+        with _write_local(location, path, sync, private) as stream:
             yield stream
         return
     with tempfile.NamedTemporaryFile() as spool:
@@ -338,13 +341,14 @@ def _component(part: str) -> str:
 
 
 @contextlib.contextmanager
-def _write_local(location: str, path: str, sync: bool) -> Iterator[BinaryIO]:
+def _write_local(location: str, path: str, sync: bool, private: bool) -> Iterator[BinaryIO]:
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
     with _named(location, "write"):
-        os.makedirs(folder, exist_ok=True)
+        _make_folders(folder, 0o700 if private else 0o777)
+        mode = 0o600 if private else 0o666
         stream: IO[bytes] = open(  # noqa: SIM115  # closed below, before the rename
-            os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb"
+            os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb"
         )
     try:
         try:
@@ -367,6 +371,18 @@ def _write_local(location: str, path: str, sync: bool) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def _make_folders(folder: str, mode: int) -> None:
+    """Make a folder and those above it that are missing, each of them with ``mode``."""
+    if os.path.isdir(folder):
+        return
+    _make_folders(os.path.dirname(folder), mode)
+    try:
+        os.mkdir(folder, mode)
+    except FileExistsError:
+        if not os.path.isdir(folder):  # and not made by another process just now
+            raise
 
 
 def _sync_folder(folder: str) -> None:

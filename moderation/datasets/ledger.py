@@ -101,7 +101,7 @@ class LedgerWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> "LedgerWriter":
-        stream = self._stack.enter_context(files.write_atomically(self.location))
+        stream = self._stack.enter_context(files.write_atomically(self.location, private=True))
         self._writer = self._open(stream)
         return self
 

@@ -31,7 +31,7 @@ def seal(
         wrapped_key=sealing.seal(key, key=sealing.evidence_key(), context=pk.bytes),
         keep_until=keep_until,
     )
-    with files.write_atomically(_location(sealed)) as stream:
+    with files.write_atomically(_location(sealed), private=True) as stream:
         stream.write(sealing.seal(data, key=key, context=pk.bytes))
     sealed.save(force_insert=True)
     return sealed

@@ -76,7 +76,7 @@ def _build(spans: list[Span], location: str) -> None:
         values, ids = _known(spans, algorithm)
         if len(ids):
             parts[algorithm] = (values, ids)
-    with files.write_atomically(location) as stream:
+    with files.write_atomically(location, private=True) as stream:
         write_index(stream, parts)
 
 

@@ -175,3 +175,33 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     (tmp_path / "b").symlink_to(tmp_path / "a" / "x")
     assert files.expand([str(tmp_path)]) == [str(tmp_path / "a" / "x"), str(tmp_path / "b")]
+
+
+def modes(root: Path) -> dict[str, int]:
+    return {str(p.relative_to(root)): p.stat().st_mode & 0o777 for p in root.rglob("*")}
+
+
+def test_private_files_are_for_their_own_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with files.write_atomically(str(tmp_path / "a/b/private"), private=True) as stream:
+            stream.write(b"x")
+        write(str(tmp_path / "c/d/open"), b"x")
+        write(str(tmp_path / "a/b/open"), b"x")
+    finally:
+        os.umask(before)
+    assert modes(tmp_path) == {
+        "a": 0o700,
+        "a/b": 0o700,
+        "a/b/private": 0o600,
+        "a/b/open": 0o644,
+        "c": 0o755,
+        "c/d": 0o755,
+        "c/d/open": 0o644,
+    }
+
+
+def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(LocationError, match="cannot write"):
+        write(str(tmp_path / "a/b"), b"x")

@@ -152,3 +152,14 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
     pq.write_table(pa.table({"row": [0]}), place)
     with pytest.raises(LedgerCorrupt, match="no ledger"):
         list(ledger.read(place))
+
+
+def test_a_ledger_is_for_its_own_user_alone(tmp_path: Path) -> None:
+    place = tmp_path / "ledgers" / "1" / "a.parquet"
+    with LedgerWriter(str(place), shard_checksum="ab" * 32, algorithm_version="1"):
+        pass
+    assert [p.stat().st_mode & 0o777 for p in (place, place.parent, place.parent.parent)] == [
+        0o600,
+        0o700,
+        0o700,
+    ]
