@@ -31,7 +31,11 @@ class StartScanForm(forms.Form):
         if not self.may_fetch:
             return "Your role does not include scans that fetch."
         if self.basis is None:
-            return "Fetching is off: no legal basis is recorded, or it has run out."
+            return (
+                "Fetching is off: no legal basis is recorded, or it has run out. Who runs this "
+                "installation switches it on: manage.py fetching on --basis TEXT --officer NAME "
+                "--until YYYY-MM-DD."
+            )
         return ""
 
     def clean_kind(self) -> str:

@@ -10,7 +10,7 @@ from moderation.forms.scans import StartScanForm
 from moderation.models import HashList, Removal, Revision, Scan, Shard
 from moderation.permissions import MANIFEST_PUBLISH, SCAN_FETCH, SCAN_RUN, SCAN_VIEW
 
-from . import coverage
+from . import coverage, custody_words
 from .paging import page_of, query_without
 
 REVISIONS = 25
@@ -56,13 +56,16 @@ def render_revision(
         .values_list("state")
         .annotate(count=Count("pk"))
     )
+    shards = page_of(request, row.shards.order_by("number"), size=SHARDS)
+    for shard in shards.object_list:
+        shard.form_words = custody_words.form(shard.form)  # type: ignore[attr-defined]
     return render(
         request,
         "moderation/revision_detail.html",
         {
             "revision": row,
             "cells": coverage.of([row])[row.pk],
-            "shards": page_of(request, row.shards.order_by("number"), size=SHARDS),
+            "shards": shards,
             "query": query_without(request, "page"),
             "live": row.scans.live().first(),
             "scans": row.scans.order_by("-started_at")[:SCANS],

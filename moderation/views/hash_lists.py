@@ -66,6 +66,7 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
             "versions": [
                 {
                     "version": version,
+                    "format": FORMAT_WORDS.get(version.format, version.format),
                     "rejected": sum(version.rejected.values()),
                     "reasons": in_order(version.rejected),
                     "sent_back": back.get(version.pk, []),

@@ -15,6 +15,7 @@ from moderation import permissions
 from moderation.models import CustodyEvent, HashList, LegalBasis, Removal, Scan
 from moderation.review import listing
 
+from . import custody_words
 from .context import THEME_COOKIE, THEMES
 from .people import person_of
 
@@ -108,4 +109,6 @@ def fetching() -> dict[str, Any]:
 
 
 def recent_events() -> dict[str, Any]:
-    return {"events": list(CustodyEvent.objects.order_by("-seq")[:SCANS_SHOWN])}
+    events = list(CustodyEvent.objects.order_by("-seq")[:SCANS_SHOWN])
+    versions = custody_words.versions_in(events)
+    return {"events": [custody_words.told(event, versions) for event in events]}

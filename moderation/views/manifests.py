@@ -47,7 +47,10 @@ def build_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         lines = manifest.line_count
         removed = "1 removal" if lines == 1 else f"{lines:,} removals"
-        messages.success(request, f"Manifest {manifest.number} stands: {removed}.")
+        messages.success(
+            request,
+            f"Manifest {manifest.number} stands: {removed}. What to do next stands under it.",
+        )
     return redirect("moderation:revision", pk=pk)
 
 

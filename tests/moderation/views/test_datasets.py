@@ -87,6 +87,8 @@ def test_fetching_is_grey_without_a_legal_basis(login, operator):
     rows.hash_list()
     answer = page_of(login(operator), rows.revision())
     assert "Fetching is off: no legal basis is recorded" in text(answer)
+    assert "manage.py fetching on --basis TEXT" in text(answer)
+    assert "links in Parquet" in text(answer)
     assert 'value="content" disabled' in text(answer)
     LegalBasis.objects.create(
         basis="Order 7", officer="Ada", until=timezone.now() + timedelta(days=1)

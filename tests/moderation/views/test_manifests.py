@@ -46,7 +46,9 @@ def test_build(login, operator, reviewer, second_reviewer):
     revision = rows.revision()
     rows.removal(revision, first=reviewer, second=second_reviewer)
     answer = build(login(operator), revision)
-    assert notes(answer) == [("success", "Manifest 1 stands: 1 removal.")]
+    [(level, words)] = notes(answer)
+    assert (level, words.partition(".")[0]) == ("success", "Manifest 1 stands: 1 removal")
+    assert "manage.py import_dataset DIR --dataset harbour --revision LABEL" in text(answer)
     assert (Manifest.objects.get().built_by, Manifest.objects.get().line_count) == (operator, 1)
     build(login(operator), revision)
     assert Manifest.objects.count() == 1  # nothing was added since
