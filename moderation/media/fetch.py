@@ -38,8 +38,9 @@ _OWN_REASONS = frozenset((401, 403, 404, 410, 429, 451))
 _HOSTS_KEPT = 32
 _CONNECTIONS_KEPT = 64  # idle ones a host, at most
 
-# Addresses that the library's list leaves open: the retired form of IPv4 inside IPv6 (RFC 4291).
-_ALSO_DENIED = ["::/96"]
+# Addresses that the library's list leaves open: retired forms of IPv4 inside IPv6, compatible
+# (RFC 4291) and translated (RFC 2765).
+_ALSO_DENIED = ["::/96", "::ffff:0:0:0/96"]
 _LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 _NO_SUCH_HOST = frozenset(

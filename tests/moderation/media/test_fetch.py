@@ -190,6 +190,8 @@ def test_what_goes_wrong_has_its_one_reason(failure, path, reason, status):
         ("http://[::1]/", "address_refused"),
         ("http://[::ffff:127.0.0.1]/", "address_refused"),
         ("http://[::127.0.0.1]/", "address_refused"),
+        ("http://[::ffff:0:127.0.0.1]/", "address_refused"),
+        ("http://[::ffff:0:8.8.8.8]/", "address_refused"),
         ("http://[fe80::1]/", "address_refused"),
         ("http://inside.example.invalid/", "address_refused"),
         ("http://gone.example.invalid/", "no_such_host"),
