@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from moderation.algorithms import ALGORITHMS, MATCHED, BadValue, Kind, parse
 from moderation.media.decode import PictureError
+from moderation.media.digests import digests
 from moderation.media.hashing import hash_picture
 from moderation.models import HashList, Match
 
@@ -12,6 +13,10 @@ from . import indexes
 from .columns import Column, column
 from .facts import RowFacts, columns_of
 from .matcher import Hit, Matcher
+
+# Of a picture that is screened while someone waits: about 3 s at most. A generator's outputs have
+# a few; what is larger belongs into a dataset, whose scan goes up to decode.MAX_PIXELS.
+MAX_PIXELS = 40_000_000
 
 
 class Verdict(StrEnum):
@@ -62,13 +67,20 @@ def screen_hash(algorithm: str, text: str) -> Screened:
 
 
 def screen_picture(data: bytes) -> Screened:
-    """Screen one picture's bytes, which are dropped; NoLists when no list is in force."""
+    """Screen one picture's bytes, which are dropped; NoLists when no list is in force.
+
+    More than MAX_PIXELS are not hashable, reason ``too_many_pixels``; a file whose digest is on a
+    list is found whether it can be hashed or not.
+    """
     matcher = _matcher()
     facts = RowFacts(row=0)
     try:
-        facts.hashed(hash_picture(data, exact=True))
+        facts.hashed(hash_picture(data, exact=True, max_pixels=MAX_PIXELS))
     except PictureError as error:
-        return _not_hashable(matcher, error.reason)
+        # The very bytes of a known file are known all the same.
+        facts.of_bytes(digests(data), size=len(data))
+        found = _verdict(matcher, columns_of([facts]))
+        return found if found.matches else _not_hashable(matcher, error.reason)
     return _verdict(matcher, columns_of([facts]))
 
 
