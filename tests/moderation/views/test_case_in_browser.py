@@ -93,15 +93,45 @@ def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
     page.wait_for_timeout(DEAF)
-    page.keyboard.press("4")
+    page.keyboard.press("3")
     page.keyboard.press("Shift+Enter")
     expect(page.locator("[data-undo]")).to_be_visible()
     expect(page.locator(".decision")).to_contain_text("just answered")
     page.wait_for_timeout(DEAF)
     page.keyboard.press("z")
     expect(page.locator(".messages")).to_contain_text("Undone")
-    expect(page.locator("[data-digit='4']")).to_be_checked()
+    expect(page.locator("[data-digit='3']")).to_be_checked()
     assert Case.objects.get().state == "open"
+
+
+def test_an_escalation_is_not_sent_without_a_reason(opened, reviewer):  # noqa: F811
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_timeout(DEAF)
+    reason = page.locator("[data-answer] textarea")
+    page.keyboard.press("4")
+    page.keyboard.press("Control+Enter")
+    expect(reason).to_be_focused()
+    assert not Review.objects.exclude(answer="").exists()
+    page.keyboard.type("Two ships, I think.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("[data-undo]")).to_be_visible()
+    assert Review.objects.get(answer="ESCALATE").reason == "Two ships, I think."
+
+
+@pytest.mark.parametrize("width", [1000, 1200, 1280, 1440])
+def test_the_decision_stands_beside_the_evidence_and_stays(opened, reviewer, width):  # noqa: F811
+    case = make_case(near=True, entries=30)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case), viewport={"width": width, "height": 800})
+    decision, evidence = (page.locator(part).bounding_box() for part in (".decision", ".evidence"))
+    assert decision["x"] >= evidence["x"] + evidence["width"]
+    assert decision["y"] < 300
+    confirm = page.locator("[data-next]")
+    expect(confirm).to_be_in_viewport()
+    page.mouse.wheel(0, 300)
+    expect(confirm).to_be_in_viewport()
 
 
 def test_v_raises_one_level_at_a_time_and_shift_v_lowers(opened, reviewer):  # noqa: F811
@@ -151,11 +181,12 @@ def test_the_clock_renews_and_says_when_it_is_over(opened, expected_errors, revi
     expect(page.locator("[data-lease-over]")).to_be_visible()
 
 
-def test_start_next_by_enter(opened, reviewer):  # noqa: F811
+@pytest.mark.parametrize("scripts", [True, False])
+def test_start_next_by_enter(opened, reviewer, scripts):  # noqa: F811
     case = make_case()
-    page = opened(reviewer, "/queue/")
-    page.wait_for_timeout(DEAF)
-    page.keyboard.press("Enter")
+    page = opened(reviewer, "/queue/", java_script_enabled=scripts)
+    expect(page.locator("[data-key='Enter']")).to_be_focused()
+    page.keyboard.press("Enter")  # at once: the button has the focus, no script is needed
     page.wait_for_url(f"**{at(case)}")
 
 
