@@ -45,6 +45,7 @@ ACTIONS = {
     "removal_due": "removal due",
     "removal_verified": "removal verified gone",
     "report_answered": "agency answered the report",
+    "report_reference_corrected": "reference of a report corrected",
     "report_approved": "report approved",
     "report_drafted": "report drafted",
     "report_edited": "report edited",
@@ -146,14 +147,15 @@ def versions_in(events: Iterable[CustodyEvent]) -> dict[int, str]:
 
 
 def told(event: CustodyEvent, versions: Mapping[int, str]) -> CustodyEvent:
-    """Return the event with its words: ``action_words``, ``object_words``, ``reason_words`` and
-    ``changes``: name, value before and after, None where there is none."""
+    """Return the event with its words: ``action_words``, ``object_words``, ``role_words``,
+    ``reason_words`` and ``changes``: name, value before and after, None where there is none."""
     names = [*event.before, *(name for name in event.after if name not in event.before)]
     said: Any = event
     said.action_words = action(event.action)
     said.object_words = f"{kind(event.object_type)} {event.object_id}"
     if event.object_type == "hashlistversion" and event.object_id.isdecimal():
         said.object_words = versions.get(int(event.object_id), said.object_words)
+    said.role_words = _plain(event.role.replace(",", ", "))
     said.reason_words = _reason(event.reason, versions)
     said.changes = [
         (
