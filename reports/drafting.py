@@ -14,7 +14,7 @@ from moderation.models import Case, CustodyEvent, Decision, Entry
 from moderation.models.case import HarmClass
 from reports.agencies import environments, registry
 from reports.agencies.base import Agency, UnknownAgency
-from reports.countries import NoCountry, code_of
+from reports.agencies.countries import NoCountry, code_of
 from reports.models import Report, ReportItem, ReportRefused, refuse_links
 
 AT_ONCE = 2000

@@ -7,8 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from reports import countries
-from reports.agencies import registry
+from reports.agencies import countries, registry
 from reports.agencies.base import Agency
 from reports.exporting import FORMATS
 from reports.models import Report, ReportItem, Submission, plain_words

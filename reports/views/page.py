@@ -15,8 +15,8 @@ from moderation.views.people import person_of
 from reports import submitting
 from reports.agencies import environments, registry, summaries
 from reports.agencies.base import Agency, Payload
+from reports.agencies.countries import NAMES
 from reports.agencies.facts import Facts, facts, items_of
-from reports.countries import NAMES
 from reports.forms import (
     AnswerForm,
     CorrectForm,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.countries import NAMES, NoCountry, code_of
+from reports.agencies.countries import NAMES, NoCountry, code_of
 
 
 def test_the_codes_are_those_officially_assigned() -> None:
