@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from moderation import files
 from moderation.datasets.readers import columns as cols
 from moderation.datasets.readers.base import (
+    BATCH_BYTES,
     LINKS_CSV,
     LINKS_JSONL,
     Batch,
@@ -139,17 +140,20 @@ class TextReader(ShardReader):
     def batches(self, rows: int = 4096, pictures: bool = True, start: int = 0) -> Iterator[Batch]:
         """Yield batches of rows; a text has no pictures."""
         held: list[dict[str, object]] = []
-        for row, values in enumerate(self._values()):
+        size = 0
+        for row, (length, values) in enumerate(self._values()):
             if row < start:
                 continue
             held.append(values)
-            if len(held) == rows:
-                yield self._batch(row + 1 - rows, held)
-                held = []
+            size += length
+            if len(held) == rows or size > BATCH_BYTES:
+                yield self._batch(row + 1 - len(held), held)
+                held, size = [], 0
         if held:
             yield self._batch(row + 1 - len(held), held)
 
-    def _values(self) -> Iterator[dict[str, object]]:
+    def _values(self) -> Iterator[tuple[int, dict[str, object]]]:
+        """Yield the bytes each row has in the file, and its values."""
         raise NotImplementedError
 
     def _batch(self, start: int, held: list[dict[str, object]]) -> Batch:
@@ -166,10 +170,10 @@ class CsvReader(TextReader):
 
     form = LINKS_CSV
 
-    def _values(self) -> Iterator[dict[str, object]]:
+    def _values(self) -> Iterator[tuple[int, dict[str, object]]]:
         header: list[str] | None = None
         row = 0
-        for _, fields in csv_records(self.location):
+        for raw, fields in csv_records(self.location):
             if not fields:
                 continue
             if header is None:
@@ -180,7 +184,7 @@ class CsvReader(TextReader):
                 raise self.refuse(
                     f"row {row} has {len(fields)} fields where the header has {len(header)}"
                 )
-            yield {column: fields[place] for column, place in places}
+            yield len(raw), {column: fields[place] for column, place in places}
             row += 1
         if header is None:
             raise self.refuse("the file holds no header")
@@ -197,10 +201,10 @@ class JsonlReader(TextReader):
 
     form = LINKS_JSONL
 
-    def _values(self) -> Iterator[dict[str, object]]:
-        for _, value in jsonl_records(self.location):
+    def _values(self) -> Iterator[tuple[int, dict[str, object]]]:
+        for raw, value in jsonl_records(self.location):
             if value is not None:
-                yield {column: value.get(column) for column in self.columns.values()}
+                yield len(raw), {column: value.get(column) for column in self.columns.values()}
 
 
 def _place(row: int) -> str:

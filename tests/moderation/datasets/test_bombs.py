@@ -1,5 +1,6 @@
 """Small files that unpack to much: memory stays bounded, whatever is read of them."""
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,16 @@ def test_usual_files_are_read_in_large_steps(version: str, tmp_path: Path) -> No
     batches = list(open_shard("links_parquet", str(place), detected.columns).batches())
     assert [len(batch) for batch in batches[:-1]] == [4096] * (len(batches) - 1)
     assert [url for batch in batches for url in batch.urls] == columns["url"]
+
+
+@pytest.mark.parametrize("form", ["links_csv", "links_jsonl"])
+def test_long_lines_packed_to_nothing_stay_small(form: str, tmp_path: Path) -> None:
+    link = "http://a.test/" + "a" * 500_000
+    place = tmp_path / ("x.csv.gz" if form == "links_csv" else "x.jsonl.gz")
+    line = f"{link}\n" if form == "links_csv" else f'{{"url": "{link}"}}\n'
+    with gzip.open(place, "wt") as out:
+        out.write("url\n" if form == "links_csv" else "")
+        for _ in range(500):
+            out.write(line)
+    assert place.stat().st_size < 2 * MIB
+    assert peak_bytes(form, place, "url") < 220 * MIB
