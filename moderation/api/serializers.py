@@ -15,7 +15,10 @@ class ScreenRequest(serializers.Serializer[Any]):
     value = serializers.CharField(
         max_length=1000, required=False, help_text="Hex, or base64 for PDQ."
     )
-    picture = serializers.FileField(required=False, help_text="Its bytes are hashed and dropped.")
+    picture = serializers.FileField(
+        required=False,
+        help_text="Up to 32 MiB and 40 megapixels; its bytes are hashed and dropped.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = {name for name in attrs if attrs[name]}

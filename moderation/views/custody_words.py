@@ -53,7 +53,6 @@ ACTIONS = {
     "report_items_added": "entries added to the report",
     "report_not_drafted": "no report drafted",
     "report_proposed": "report handed over for approval",
-    "report_reference_corrected": "reference of the report corrected",
     "report_sent_back": "report sent back",
     "report_withdrawn": "report withdrawn",
     "reports_exported": "reports exported",
