@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from moderation.datasets import manifests, removals
-from moderation.management.base import Command as Base
+from moderation.management.base import ActingCommand as Base
 from moderation.management.numbers import counted
 from moderation.models import Receipt
 
@@ -68,5 +68,5 @@ class Command(Base):
             )
             if kept.exists():
                 return
-        if removals.record_receipt(manifest, applied, by=None) is None:
+        if removals.record_receipt(manifest, applied, by=self.person(options)) is None:
             self.say("The manifest is not of this installation: no receipt was kept.")

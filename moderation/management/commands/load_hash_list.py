@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import psycopg
+from django.contrib.auth.models import User
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 from tqdm import tqdm
@@ -25,7 +26,7 @@ from moderation.hash_lists.known import ListError, algorithm_named
 from moderation.hash_lists.loading import ListOptions, Loaded, load
 from moderation.hash_lists.profiles import profile_named
 from moderation.hash_lists.reasons import told
-from moderation.management.base import Command as Base
+from moderation.management.base import ActingCommand as Base
 from moderation.management.numbers import counted
 from moderation.models import HashList
 from moderation.models.case import HarmClass
@@ -90,11 +91,12 @@ class Command(Base):
             if options[option] and options["format"] not in formats:
                 message = f"--{option} is only for the formats {', '.join(sorted(formats))}."
                 raise CommandError(message, returncode=2)
+        by = self.person(options)
         try:
             with ExitStack() as stack:
                 file = stack.enter_context(_open(options["file"]))
                 bar = stack.enter_context(_bar(file))
-                loaded = _load(file, options, progress=lambda at: _advance(bar, at))
+                loaded = _load(file, options, by=by, progress=lambda at: _advance(bar, at))
         except ListError as error:
             raise CommandError(f"Nothing was loaded: {error}.") from None
         except (DatabaseError, psycopg.Error) as error:
@@ -116,7 +118,13 @@ def _algorithm(text: str) -> str:
     return name
 
 
-def _load(file: BinaryIO, options: dict[str, Any], *, progress: Callable[[int], None]) -> Loaded:
+def _load(
+    file: BinaryIO,
+    options: dict[str, Any],
+    *,
+    by: User | None,
+    progress: Callable[[int], None],
+) -> Loaded:
     return load(
         file,
         slug=options["slug"],
@@ -132,6 +140,7 @@ def _load(file: BinaryIO, options: dict[str, Any], *, progress: Callable[[int], 
         ),
         delta=options["delta"],
         dry_run=options["dry_run"],
+        by=by,
         progress=progress,
     )
 
