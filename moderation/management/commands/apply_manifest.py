@@ -3,6 +3,7 @@
 import shlex
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import CommandError, CommandParser
 
 from moderation.datasets import manifests, removals
@@ -33,7 +34,7 @@ class Command(Base):
         if options["key"] and options["key"].lower() != manifest.public_key:
             raise CommandError("The manifest is signed with another key than --key says.")
         applied = manifests.apply(manifest, options["path"], out=options["out"])
-        self._record(manifest, applied)
+        self._record(manifest, applied, by=self.person(options))
         self.name, self.out = manifest.name, options["out"]
         return {
             "rows_in": applied.rows_in,
@@ -59,7 +60,9 @@ class Command(Base):
             f"  manage.py scan {shlex.quote(dataset)}@LABEL --wait",
         ]
 
-    def _record(self, manifest: manifests.ManifestFile, applied: manifests.Applied) -> None:
+    def _record(
+        self, manifest: manifests.ManifestFile, applied: manifests.Applied, *, by: User | None
+    ) -> None:
         """Keep a receipt, unless the same result had one; say what is out of the ordinary."""
         if applied.repeated:
             self.say("The folder held this result already, byte for byte: nothing has changed.")
@@ -68,5 +71,5 @@ class Command(Base):
             )
             if kept.exists():
                 return
-        if removals.record_receipt(manifest, applied, by=self.person(options)) is None:
+        if removals.record_receipt(manifest, applied, by=by) is None:
             self.say("The manifest is not of this installation: no receipt was kept.")
