@@ -33,8 +33,9 @@ class Command(Base):
         manifest = manifests.read(options["manifest"])
         if options["key"] and options["key"].lower() != manifest.public_key:
             raise CommandError("The manifest is signed with another key than --key says.")
+        by = self.person(options)
         applied = manifests.apply(manifest, options["path"], out=options["out"])
-        self._record(manifest, applied, by=self.person(options))
+        self._record(manifest, applied, by=by)
         self.name, self.out = manifest.name, options["out"]
         return {
             "rows_in": applied.rows_in,
