@@ -34,7 +34,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "removals": (permissions.MANIFEST_PUBLISH, removals_due),
         "lists": (permissions.LIST_MANAGE, lists_to_look_after),
         "fetching": (permissions.SETTINGS_MANAGE, fetching),
-        "audit": (permissions.AUDIT_VIEW, recent_events),
+        "audit": (permissions.AUDIT_VIEW, lambda: recent_events(user)),
     }
     shown = {name: look() for name, (needs, look) in panels.items() if user.has_perm(needs)}
     may_report = any(
@@ -108,7 +108,7 @@ def fetching() -> dict[str, Any]:
     return {"basis": LegalBasis.objects.current().order_by("-until").first()}
 
 
-def recent_events() -> dict[str, Any]:
-    events = list(CustodyEvent.objects.order_by("-seq")[:SCANS_SHOWN])
+def recent_events(user: User) -> dict[str, Any]:
+    events = list(CustodyEvent.objects.readable_by(user).order_by("-seq")[:SCANS_SHOWN])
     versions = custody_words.versions_in(events)
     return {"events": [custody_words.told(event, versions) for event in events]}
