@@ -163,7 +163,7 @@ def test_a_broken_file_leaves_nothing_behind():
     ("text", "format", "message"),
     [
         ("# nothing\n", "plain", "names no values"),
-        ("hello\nworld\n", "plain", r"can be used \(wrong_length 2\)"),
+        ("hello\nworld\n", "plain", r"can be used \(not the length of its algorithm: 2\)"),
         ("hash,type\n", "csv", "names no values"),
         ('{"value": []}', "vics", "names no values"),
         (ncmec(), "ncmec", "names no values"),
