@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from moderation.datasets import removals
 from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
+from moderation.evidence import retention
 from moderation.files import LocationError
 from moderation.hash_lists.withdrawals import cases_to_reopen
 from moderation.matching.index import IndexCorrupt
@@ -77,6 +78,12 @@ def settle_due() -> None:
     """Every minute: settle answers whose own task was lost, and note leases that ran out."""
     answers.settle_due()
     queue.record_expired()
+
+
+@shared_task
+def delete_due() -> None:
+    """Every hour: shred previews past their time, and what a stopped process left sealed."""
+    retention.delete_due()
 
 
 def notice_lists() -> bool:

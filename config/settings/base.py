@@ -222,6 +222,7 @@ LEASE_SECONDS = env.number("LEASE_SECONDS", 600)
 ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
 TICKET_SECONDS = 60
 REVEALS_PER_DAY = env.number("REVEALS_PER_DAY", 200)
+PREVIEW_KEEP_DAYS = env.number("PREVIEW_KEEP_DAYS", 30)  # after the case is closed
 
 # --- reports -------------------------------------------------------------------------------------
 REPORT_ENVIRONMENT = env.text("REPORT_ENVIRONMENT", "test")

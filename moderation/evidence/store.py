@@ -2,11 +2,12 @@
 
 Each object has its own key, wrapped with the master key in its database row; the sealed bytes lie
 under EVIDENCE_URL. Without the row's key the file is noise, wherever copies of it may be (H7, H11).
+The row comes first and the file goes last, so no file is without a row that knows of it; what a
+stopped process left half done, `retention` finds by the rows.
 """
 
 import hashlib
 import os
-from datetime import datetime
 from uuid import uuid4
 
 from django.conf import settings
@@ -18,22 +19,25 @@ from moderation.evidence import sealing
 from moderation.models import SealedObject
 
 
-def seal(
-    data: bytes, kind: SealedObject.Kind, *, keep_until: datetime | None = None
-) -> SealedObject:
-    """Keep ``data`` sealed and return its row. The file is written before the row is."""
+def seal(data: bytes, kind: SealedObject.Kind) -> SealedObject:
+    """Keep ``data`` sealed and return its row. Call it outside a transaction: a row that is rolled
+    back would leave its file behind."""
     key, pk = os.urandom(32), uuid4()
-    sealed = SealedObject(
+    sealed = SealedObject.objects.create(
         pk=pk,
         kind=kind,
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         wrapped_key=sealing.seal(key, key=sealing.evidence_key(), context=pk.bytes),
-        keep_until=keep_until,
     )
-    with files.write_atomically(_location(sealed), private=True) as stream:
-        stream.write(sealing.seal(data, key=key, context=pk.bytes))
-    sealed.save(force_insert=True)
+    try:
+        with files.write_atomically(_location(sealed), private=True) as stream:
+            stream.write(sealing.seal(data, key=key, context=pk.bytes))
+    except BaseException:
+        # The row stays: a store that failed may hold the file all the same, and it is to go.
+        with transaction.atomic():
+            destroy_key(sealed)
+        raise
     return sealed
 
 
@@ -58,13 +62,23 @@ def open_sealed(sealed: SealedObject) -> bytes:
 def shred(sealed: SealedObject) -> None:
     """Destroy the key, then the file. Refuses under a legal hold (H10) with PermissionError."""
     with transaction.atomic():
-        row = SealedObject.objects.select_for_update().get(pk=sealed.pk)
-        if row.legal_hold:
-            raise PermissionError(f"{row} is under a legal hold")
-        row.wrapped_key = None
-        row.shredded_at = timezone.now()
-        row.save(update_fields=["wrapped_key", "shredded_at"])
+        destroy_key(SealedObject.objects.select_for_update().get(pk=sealed.pk))
+    erase(sealed)
+
+
+def destroy_key(locked: SealedObject) -> None:
+    """Make the bytes of a locked row unreadable for good; PermissionError under a legal hold."""
+    if locked.legal_hold:
+        raise PermissionError(f"{locked} is under a legal hold")
+    locked.wrapped_key = None
+    locked.shredded_at = timezone.now()
+    locked.save(update_fields=["wrapped_key", "shredded_at"])
+
+
+def erase(sealed: SealedObject) -> None:
+    """Delete the file of a row whose key is destroyed; nothing happens if it is gone already."""
     files.delete(_location(sealed))
+    SealedObject.objects.filter(pk=sealed.pk).update(erased_at=timezone.now())
 
 
 def _location(sealed: SealedObject) -> str:

@@ -3,16 +3,24 @@
 import uuid
 
 from django.db import models
-from django.utils import timezone
 
 
 class SealedObjectQuerySet(models.QuerySet["SealedObject"]):
     def readable(self) -> "SealedObjectQuerySet":
         return self.filter(wrapped_key__isnull=False)
 
-    def due(self) -> "SealedObjectQuerySet":
-        """Past their retention and not under a legal hold (H10)."""
-        return self.readable().filter(keep_until__lt=timezone.now(), legal_hold=False)
+    def deletable(self) -> "SealedObjectQuerySet":
+        """Still readable and not under a legal hold (H10)."""
+        return self.readable().filter(legal_hold=False)
+
+    def unused(self) -> "SealedObjectQuerySet":
+        """Nothing refers to them: whoever sealed them was stopped before it could."""
+        links = [each.name for each in SealedObject._meta.related_objects]
+        return self.filter(**{f"{name}__isnull": True for name in links})
+
+    def to_erase(self) -> "SealedObjectQuerySet":
+        """Their key is destroyed, their file not yet known to be gone."""
+        return self.filter(shredded_at__isnull=False, erased_at__isnull=True)
 
 
 class SealedObject(models.Model):
@@ -30,11 +38,20 @@ class SealedObject(models.Model):
     size = models.PositiveBigIntegerField()
     wrapped_key = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    keep_until = models.DateTimeField(null=True)
     legal_hold = models.BooleanField(default=False)
-    shredded_at = models.DateTimeField(null=True)
+    shredded_at = models.DateTimeField(null=True, help_text="When its key was destroyed.")
+    erased_at = models.DateTimeField(null=True, help_text="When its file was deleted, after that.")
 
     objects = SealedObjectQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["shredded_at"],
+                name="sealed_to_erase",
+                condition=models.Q(shredded_at__isnull=False, erased_at__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"sealed {self.kind} {self.pk}"

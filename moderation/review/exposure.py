@@ -45,19 +45,17 @@ class Level:
 
 def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
     """Return the steps L0 to L2 as this person finds them for this entry of the case."""
-    sealed = set(
-        Preview.objects.filter(entry=entry, sealed__wrapped_key__isnull=False).values_list(
-            "level", flat=True
-        )
-    )
+    shredded = dict(Preview.objects.filter(entry=entry).values_list("level", "sealed__shredded_at"))
     shared = _locked_for_all(case, entry, by=by)
     steps = [Level(0, OUTLINE, "")]
     for preview in Preview.Level:
         locked = shared
         if not by.has_perm(CAPABILITY[preview.value]):
             locked = "Your role has no previews at this level."
-        elif preview.value not in sealed:
+        elif preview.value not in shredded:
             locked = "No preview was made: the picture was never read."
+        elif gone := shredded[preview.value]:
+            locked = f"Preview deleted on {gone:%-d %b %Y} under the retention rule."
         elif not locked and preview.value == 2 and _assessed_elsewhere(case):
             locked = "A trusted list matches exactly; its analysts have assessed the picture."
         steps.append(Level(preview.value, f"L{preview.value} · {preview.label}, grey", locked))

@@ -28,6 +28,7 @@ ACTIONS = {
     "case_released": "case given back",
     "case_reopened": "case opened again",
     "case_viewed": "case page read",
+    "evidence_deleted": "sealed bytes deleted",
     "fetching_off": "fetching switched off",
     "fetching_on": "fetching switched on",
     "hash_list_changed": "hash list changed",
@@ -70,6 +71,7 @@ OBJECTS = {
     "hashlist": "hash list",
     "hashlistversion": "hash list version",
     "legalbasis": "legal basis",
+    "sealedobject": "sealed object",
     "user": "person",
 }
 NAMES = {
@@ -96,7 +98,11 @@ FORMS = {
     "img2dataset_parquet": "img2dataset: Parquet",
     "image_parquet": "pictures in Parquet",
 }
-KNOWN_REASONS = {"new_match": "a new match"}
+KNOWN_REASONS = {
+    "new_match": "a new match",
+    "retention": "the retention rule",
+    "unused": "sealed, and then never used",
+}
 WITHDRAWN = re.compile(r"known_hash_withdrawn version (\d+)")
 COUNTS = frozenset(
     {"changed", "entries", "items", "lines", "new", "removed", "rows", "rows_out", "same"}
