@@ -38,11 +38,10 @@ class Decision(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
-            # H5: two different people stand behind every removal.
+            # H5 and docs/decisions/0006: two different people stand behind every verdict.
             models.CheckConstraint(
-                condition=~Q(verdict="confirmed")
-                | (Q(second__isnull=False) & ~Q(first=F("second"))),
-                name="two_people_confirm",
+                condition=Q(second__isnull=False) & ~Q(first=F("second")),
+                name="two_people_decide",
             )
         ]
         triggers = [

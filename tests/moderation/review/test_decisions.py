@@ -1,7 +1,8 @@
 """Where settled answers lead: every row of the transition table, and what a decision does."""
 
+import pgtrigger
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from moderation.models import Case, Decision, Entry, Removal
 from moderation.models.case import CaseConflict
@@ -162,17 +163,41 @@ def test_cleared_leaves_quarantine(cast):
     assert not Removal.objects.exists()
 
 
-def test_the_database_refuses_one_person_on_both_sides(cast):
-    case = make_case()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Decision.objects.create(
-            case=case,
-            verdict="confirmed",
-            code=KNOWN,
-            harm_class="csam",
-            first=cast["rhea"],
-            second=cast["rhea"],
-        )
+INSERT = """
+    INSERT INTO moderation_decision (case_id, verdict, code, harm_class, first_id, second_id, at)
+    VALUES (%s, %s, %s, 'csam', %s, %s, now())
+"""
+
+
+@pytest.mark.parametrize("verdict", Decision.Verdict.values)
+@pytest.mark.parametrize("second", ["rhea", None])
+def test_the_database_refuses_a_verdict_of_one_person(cast, verdict, second):
+    code = KNOWN if verdict == "confirmed" else KEEP
+    second_id = cast[second].pk if second else None
+    row = [make_case().pk, verdict, code, cast["rhea"].pk, second_id]
+    with (
+        pytest.raises(IntegrityError, match="two_people_decide"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(INSERT, row)
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [*row[:-1], cast["sven"].pk])
+    assert Decision.objects.get().second == cast["sven"]
+
+
+@pytest.mark.parametrize("code", [KNOWN, KEEP])
+@pytest.mark.parametrize("second", ["first_id", "NULL"])
+def test_the_database_refuses_to_make_it_one_person_later(cast, code, second):
+    settled(settled(make_case(), cast["rhea"], code), cast["sven"], code)
+    with (
+        pgtrigger.ignore("moderation.Decision:decisions_stand"),
+        pytest.raises(IntegrityError, match="two_people_decide"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"UPDATE moderation_decision SET second_id = {second}")
+    assert Decision.objects.get().second == cast["sven"]
 
 
 def test_no_verdict_has_one_person_on_both_sides(cast):
