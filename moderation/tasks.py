@@ -5,7 +5,6 @@ import logging
 from celery import shared_task
 from django.conf import settings
 from django.db import OperationalError
-from django.db.models import F
 from kombu.exceptions import OperationalError as BrokerError
 
 from moderation.datasets import removals
@@ -13,7 +12,7 @@ from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
 from moderation.evidence import retention
 from moderation.files import LocationError
-from moderation.hash_lists.withdrawals import cases_to_reopen
+from moderation.hash_lists.withdrawals import cases_to_reopen, versions_to_heed
 from moderation.matching.index import IndexCorrupt
 from moderation.models import HashListVersion, Scan, ShardScan
 from moderation.models.case import CaseConflict
@@ -56,7 +55,7 @@ def resume_lost() -> None:
 def rescan_due() -> None:
     """On a schedule, and when a list was loaded: what a new version withdrew goes back to people,
     and what it added is compared with the ledgers."""
-    for version in HashListVersion.objects.filter(pk=F("hash_list__current"), removed__gt=0):
+    for version in versions_to_heed():
         reopen_withdrawn(version)
     for each in rescans.due():
         try:
@@ -101,7 +100,7 @@ def reopen_withdrawn(version: HashListVersion) -> int:
     """Reopen cases closed before this version withdrew what they rest on; return how many."""
     because = f"known_hash_withdrawn version {version.pk}"
     reopened = 0
-    # Once per version and case, whatever the clocks of the machines say.
+    # Once per version and case, also where nobody's answer is in the chain.
     for case in cases_to_reopen(version).exclude(reopened_because=because):
         try:
             decisions.reopen(case, because=because)

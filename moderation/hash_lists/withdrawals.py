@@ -1,8 +1,9 @@
 """What a version takes back, and the cases that rest on it."""
 
-from django.db.models import Exists, OuterRef
+from django.db.models import CharField, Exists, OuterRef, QuerySet
+from django.db.models.functions import Cast
 
-from moderation.models import Case, HashListVersion, KnownHash, Match
+from moderation.models import Case, CustodyEvent, HashListVersion, KnownHash, Match
 from moderation.models.case import CaseQuerySet
 from moderation.models.hash_list import KnownHashQuerySet
 
@@ -29,11 +30,31 @@ def affected_cases(version: HashListVersion) -> CaseQuerySet:
 
 
 def cases_to_reopen(version: HashListVersion) -> CaseQuerySet:
-    """Return the affected cases that were closed before ``version`` came: they get a second look.
+    """Return the affected cases that are closed without an answer since ``version`` came: they get
+    a second look. Those still in work are with people already.
 
-    Those still in work are with people already.
+    The chain tells before and after: its events stand in the order in which their transactions
+    ended, while a load may run for minutes and its clock says when it began. A version without an
+    event is still being loaded; every answer came before it.
     """
-    return affected_cases(version).filter(state=Case.State.CLOSED, closed_at__lt=version.loaded_at)
+    came = CustodyEvent.objects.filter(
+        action="hash_list_loaded", object_type="hashlistversion", object_id=str(version.pk)
+    )
+    answers = CustodyEvent.objects.filter(
+        action="answer_given",
+        object_type="case",
+        object_id=Cast(OuterRef("pk"), CharField()),
+        seq__gt=came.values("seq")[:1],
+    )
+    return affected_cases(version).filter(state=Case.State.CLOSED).exclude(Exists(answers))
+
+
+def versions_to_heed() -> QuerySet[HashListVersion]:
+    """Return the versions that withdrew what a closed case matches, also those replaced since."""
+    matches = Match.objects.filter(
+        flag__case__state=Case.State.CLOSED, known_hash__removed_in__isnull=False
+    )
+    return HashListVersion.objects.filter(pk__in=matches.values("known_hash__removed_in"))
 
 
 def _standing(prefix: str) -> KnownHashQuerySet:
