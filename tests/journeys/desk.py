@@ -20,6 +20,7 @@ PATIENCE_MS = 15_000  # two cores share a browser, a server and a worker
 TABS = 120
 COLOURS_MS = 400  # colours fade in
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LOADED_WIDTH = "document.readyState === 'complete' && document.documentElement.scrollWidth"
 MARKED = "e => getComputedStyle(e).outlineStyle !== 'none'"
 
 
@@ -99,7 +100,8 @@ class Desk:
         """See that the page fits every screen; keep pictures of it where they are asked for."""
         for size in (NARROW, ZOOMED, WIDE):
             self.page.set_viewport_size(size)
-            width = self.page.evaluate("document.documentElement.scrollWidth")
+            # A page that is still on its way has no style sheet yet, and with that another width.
+            width = self.page.wait_for_function(LOADED_WIDTH).json_value()
             assert width <= size["width"], f"{name} is {width} px wide at {size['width']}"
         folder = os.environ.get("SCREENSHOTS")
         if folder:
