@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run setup setup-dev setup-sample assets sample test lint bench lock clean
+.PHONY: help run setup setup-dev setup-sample setup-bench assets sample test lint bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ setup-dev: setup
 setup-sample: setup
 	@$(PYTHON) -I config/environment.py .venv-sample requirements-sample.txt
 
+setup-bench: python
+	@$(PYTHON) -I config/environment.py .venv-bench requirements.txt requirements-bench.txt
+
 sample: setup-sample ## real pictures as datasets and hash lists, in data/sample
 	@$(BIN)/python -m sample build
 
@@ -43,18 +46,19 @@ lint: setup-dev ## format, style, types, layers, templates, missing migrations
 	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-bench: setup-dev sample ## the figures, each with its peer beside it
-	@$(BIN)/python -m benchmarks
+bench: setup-bench sample ## the figures, each with its peer beside it; QUICK=1 for small sizes
+	@.venv-bench/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 lock: python ## write the locks anew from the .in files and package.json (needs uv and npm)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 requirements-sample.in -o requirements-sample.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 requirements-bench.in -o requirements-bench.txt
 	npm install --package-lock-only --ignore-scripts
 
 clean: ## remove what was installed and cached; data/ stays
-	rm -rf $(VENV) .venv-sample node_modules staticfiles test-results htmlcov .coverage
+	rm -rf $(VENV) .venv-sample .venv-bench node_modules staticfiles test-results htmlcov .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,148 @@
+"""JPEG bytes to hashes, beside HMA's path, pdqhash, perception and the bare scaled decode."""
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+import pdqhash
+import simplejpeg
+from perception.hashers import PHash
+from PIL import Image
+
+from benchmarks import pictures
+from benchmarks.peers import hma_pdq, reference_pdq
+from benchmarks.table import Goal, Results, Row, rate, subject
+from benchmarks.timing import interleaved
+from moderation.media import pdq
+from moderation.media.hashing import hash_picture
+
+PERCEPTION = PHash()
+Pixels = npt.NDArray[np.uint8]
+
+
+def measure(quick: bool) -> Results:
+    """Return all rows of this subject."""
+    results = Results()
+    near = pictures.jpegs(40 if quick else 300)
+    _speeds(results, near[: 30 if quick else 100])
+    _speeds(results, pictures.jpegs(2 if quick else 10, large=True), growth=True)
+    _distances(results, near)
+    results.notes.append(
+        "Hashing: ours gives PDQ with its quality in all eight orientations, pHash, md5, sha1 and "
+        "sha256; HMA's path gives one PDQ. Pictures: wallpapers cut, scaled and saved at JPEG "
+        "quality 82; one in four is drawn."
+    )
+    return results
+
+
+def _speeds(results: Results, files: list[bytes], *, growth: bool = False) -> None:
+    """Add the speeds; the goals are for pictures as a crawl has them, others show the growth."""
+    arrays = [_rgb(data) for data in files]
+    size = f"{np.mean([a.shape[0] * a.shape[1] for a in arrays]) / 1e6:.2f} Mpx"
+    size += f", {np.mean([len(data) for data in files]) / 1024:.0f} KiB"
+    count = len(files)
+    ours, hma, limit, exact, ours_pdq, their_pdq, ours_rgb, imagehashes, perceptions = interleaved(
+        _each(hash_picture, files),
+        _each(hma_pdq, files),
+        _each(_bare_decode, files),
+        _each(_exact, files),
+        _each(_our_pdq, arrays),
+        _each(pdqhash.compute, arrays),
+        _each(_our_pdq_of_bytes, files),
+        _each(_imagehash, files),
+        _each(_perception, files),
+    )
+
+    def row(what: str, our: float, peer: float, name: str, goal: Goal, **more: str) -> None:
+        value = peer / our * (100 if more.get("unit") == "%" else 1)
+        theirs = f"{name} {rate(count, peer)}"
+        goal = Goal() if growth else goal
+        results.rows.append(Row(what, size, rate(count, our), theirs, value, goal, **more))
+
+    row("JPEG bytes to all hashes", ours, hma, "HMA, PDQ alone", Goal(7, 10))
+    row("the same, share of the limit", ours, limit, "bare scaled decode", Goal(None, 75), unit="%")
+    row("the same", ours, imagehashes, "imagehash + digests", Goal())
+    row("the same", ours, perceptions, "perception PHash + digests", Goal())
+    row("full decode: pixels to PDQ", ours_pdq, their_pdq, "pdqhash", Goal(2.5, 4))
+    row("full decode: bytes to PDQ", ours_rgb, hma, "HMA, PDQ alone", Goal())
+    row("full decode: bytes to all hashes", exact, hma, "HMA, PDQ alone", Goal())
+
+
+def _distances(results: Results, files: list[bytes]) -> None:
+    references = [reference_pdq(data) for data in files]
+    for name, exact in (("scaled decode", False), ("full decode", True)):
+        found = [hash_picture(data, exact=exact) for data in files]
+        apart = [_bits(f.pdq, r[0]) for f, r in zip(found, references, strict=True)]
+        off = [abs(f.pdq_quality - r[1]) for f, r in zip(found, references, strict=True)]
+
+        def row(what: str, value: float, goal: Goal, unit: str = "bits", name: str = name) -> None:
+            what = f"{name}: {what}"
+            size = f"{len(files)} pictures"
+            results.rows.append(Row(what, size, "", "pdqhash, full decode", value, goal, unit))
+
+        most = Goal(0, 0, fewer=True)
+        if exact:
+            row("PDQ distance, most", max(apart), most)
+            row("quality difference, most", max(off), most, "")
+            phashes = [_bits(f.phash, _phash(d)) for f, d in zip(found, files, strict=True)]
+            row("pHash distance to imagehash, most", max(phashes), most)
+        else:
+            within = 100 * np.mean(np.array(apart) <= 10)
+            row("PDQ distance, median", float(np.median(apart)), Goal(2, 0, fewer=True))
+            row("PDQ distance, p95", float(np.percentile(apart, 95)), Goal(8, 4, fewer=True))
+            row("PDQ distance, share within 10", float(within), Goal(97, 99), "%")
+            row("quality difference, most", max(off), Goal(3, fewer=True), "")
+            row("PDQ distance, most", max(apart), Goal())
+
+
+def _each(work: Callable[..., object], items: Sequence[object]) -> Callable[[], object]:
+    return lambda: [work(item) for item in items]
+
+
+def _rgb(data: bytes) -> Pixels:
+    with Image.open(io.BytesIO(data)) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+def _exact(data: bytes) -> object:
+    return hash_picture(data, exact=True)
+
+
+def _our_pdq(pixels: Pixels) -> object:
+    return pdq.pdq(pdq.luma_of(pixels))
+
+
+def _our_pdq_of_bytes(data: bytes) -> object:
+    return _our_pdq(_rgb(data))
+
+
+def _bare_decode(data: bytes) -> object:
+    return simplejpeg.decode_jpeg(data, "GRAY", min_height=256, min_width=256)
+
+
+def _imagehash(data: bytes) -> object:
+    return _phash(data), _digests(data)
+
+
+def _perception(data: bytes) -> object:
+    return PERCEPTION.compute(_rgb(data)), _digests(data)
+
+
+def _phash(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as opened:
+        return np.packbits(imagehash.phash(opened).hash).tobytes()
+
+
+def _digests(data: bytes) -> object:
+    return [hashlib.new(name, data).digest() for name in ("md5", "sha1", "sha256")]
+
+
+def _bits(one: bytes, other: bytes) -> int:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()
+
+
+if __name__ == "__main__":
+    subject(measure, __doc__)

@@ -1,0 +1,70 @@
+"""Benign pictures to measure with: cut from the sample's wallpapers, the rest drawn in code."""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sample import drawing, tiles
+from sample.common import PROJECT
+
+# As links of a crawl are: 0.52 megapixels on average, both upright and wide.
+SIZES = (
+    *((640, 480), (800, 600), (1024, 768), (1024, 683), (512, 512), (600, 800), (900, 600)),
+    *((768, 768), (683, 1024), (500, 375)),
+)
+LARGE = (2600, 1950)  # ten times as many pixels
+DRAWN = 4  # one in so many is drawn
+CUTS = 12  # views of one wallpaper at most
+
+
+def jpegs(count: int, *, large: bool = False, seed: int = 3) -> list[bytes]:
+    """Return ``count`` JPEG files of different views, of SIZES or all of size LARGE."""
+    return [jpeg(image) for image in islice(images(large=large, seed=seed), count)]
+
+
+def images(*, large: bool = False, seed: int = 3) -> Iterator[Image.Image]:
+    """Yield RGB pictures, wallpaper after wallpaper, drawn ones among them.
+
+    Views of one wallpaper may overlap: these serve for measuring, not for counting false pairs.
+    """
+    random = np.random.default_rng(seed)
+    number = 0
+    views = _views(random, large=large)
+    while True:
+        size = LARGE if large else SIZES[number % len(SIZES)]
+        view = None if number % DRAWN == 0 else next(views, None)
+        yield drawing.draw(number, size=size) if view is None else view.resize(size)
+        number += 1
+
+
+def jpeg(image: Image.Image, *, quality: int = 82) -> bytes:
+    """Return the picture as a JPEG file."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def wallpapers() -> list[Path]:
+    """Return the files of the wallpapers that were fetched for the sample."""
+    return tiles.wallpapers(data=PROJECT / "data")
+
+
+def _views(random: np.random.Generator, *, large: bool) -> Iterator[Image.Image]:
+    """Yield parts of wallpapers, a round over all of them before the next of each."""
+    files = wallpapers()
+    random.shuffle(files)  # type: ignore[arg-type]
+    for file in files:
+        with Image.open(file) as opened:
+            if large and opened.width * opened.height < LARGE[0] * LARGE[1]:
+                continue
+            picture = opened.convert("RGB")
+        for _ in range(2 if large else CUTS):
+            share = random.uniform(0.85, 1.0) if large else random.uniform(0.35, 0.9)
+            width, height = int(picture.width * share), int(picture.height * share)
+            left = int(random.integers(0, picture.width - width + 1))
+            top = int(random.integers(0, picture.height - height + 1))
+            yield picture.crop((left, top, left + width, top + height))
