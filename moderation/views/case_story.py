@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -64,17 +65,32 @@ def because(code: str, *, event: CustodyEvent | None) -> str:
 
 
 def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
-    """The newest steps of the case, each with its words; while blind, one's own alone."""
+    """The newest steps of the case, each with its words; while blind, one's own alone.
+
+    Looks at the page by one person in a row are one line, at the time of the last.
+    """
     events = _events(case)
     if blind:
         events = events.filter(actor=pseudonym_of(user))
-    newest = list(events.order_by("-seq")[:EVENTS])
-    asked = {pk for event in newest for pk in event.after.get("reviews", ())}
+    newest = [
+        (next(same), 1 + sum(1 for _ in same))
+        for _, same in groupby(events.order_by("-seq")[:EVENTS], _told_once)
+    ]
+    asked = {pk for event, _ in newest for pk in event.after.get("reviews", ())}
     reviews = Review.objects.filter(case=case, pk__in=asked).in_bulk()
     return [
-        {"event": event, "words": words.step(event.action), "detail": detail(event, reviews)}
-        for event in newest
+        {
+            "event": event,
+            "words": words.step(event.action),
+            "detail": detail(event, reviews) if times == 1 else f"{times} times in a row",
+        }
+        for event, times in newest
     ]
+
+
+def _told_once(event: CustodyEvent) -> tuple[object, ...]:
+    """What neighbours have in common that are one line: a person reads a page again and again."""
+    return (event.actor,) if event.action == "case_viewed" else (event.seq,)
 
 
 def detail(event: CustodyEvent, reviews: dict[int, Review]) -> str:

@@ -443,6 +443,19 @@ def test_history_speaks_in_words(login, reviewer, second_reviewer):
         assert code not in body + page
 
 
+def test_looks_in_a_row_by_one_person_are_one_line(login, reviewer, second_reviewer):
+    case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "REMOVE_KNOWN")
+    for user, looks in ((reviewer, 1), (second_reviewer, 3), (reviewer, 2)):
+        client = login(user)
+        for _ in range(looks):
+            page = client.get(at("case", case))
+    told = [step for step in page.context["history"] if step["event"].action == "case_viewed"]
+    assert [step["event"].actor for step in told] == [
+        user.person.pseudonym for user in (reviewer, second_reviewer, reviewer)
+    ]
+    assert [step["detail"] for step in told] == ["2 times in a row", "3 times in a row", ""]
+
+
 def test_a_withdrawal_is_told_on_the_case_and_where_it_opens_it_again(
     login, reviewer, second_reviewer
 ):
