@@ -204,6 +204,47 @@ def test_a_flushed_valkey(
     assert findings.of(scan) == undisturbed[0]
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def in_session(leader: int) -> list[int]:
+    """Processes of a session that are still at work; one that nobody waits for is none."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
+            continue
+        try:
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == leader and fields[0] != "Z":
+            found.append(int(process.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
+def test_a_killed_command_takes_its_worker_along(
+    undisturbed: tuple[findings.Findings, Counter[str]],
+    ready: Callable[[], Revision],
+    waiting_scan: Callable[[], "subprocess.Popen[bytes]"],
+) -> None:
+    revision = ready()
+    command = waiting_scan()
+    until(lambda: rows_done(revision))
+    (worker,) = [child for child in children_of(command.pid) if os.getsid(child) == child]
+    assert worker in in_session(worker)
+    command.kill()
+    command.wait()
+
+    until(lambda: not in_session(worker))
+
+    again = waiting_scan()
+    again.communicate(timeout=SECONDS)
+    assert again.returncode == 0
+    assert findings.of(revision.scans.get()) == undisturbed[0]
+
+
 def test_two_commands_wait_for_one_scan(
     undisturbed: tuple[findings.Findings, Counter[str]],
     ready: Callable[[], Revision],
