@@ -58,6 +58,13 @@ def test_the_roles_stand_beside_the_pseudonym(login, person, outsider):
     assert 'class="roles"' not in text(login(outsider).get("/"))
 
 
+def test_everybody_finds_where_to_change_their_password(login, reviewer, outsider):
+    for user in (reviewer, outsider):
+        client = login(user)
+        assert '<a class="btn btn-sm" href="/password/">Password</a>' in text(client.get("/"))
+        assert "Change your password" in text(client.get("/password/"))
+
+
 def test_synthetic_data_is_labelled(login, operator, settings):
     assert "Synthetic data" in text(login(operator).get("/"))
     settings.SYNTHETIC = False

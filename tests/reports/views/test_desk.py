@@ -52,7 +52,9 @@ def test_the_list_shows_state_reference_and_age_without_an_answer(
     page = answer.content.decode()
     assert f"Report {report.pk}" in page
     assert "IWF-2026-9" in page
-    assert "none for 3\xa0days" in page
+    assert "none after 3\xa0days" in page
+    Submission.objects.update(submitted_at=timezone.now())
+    assert "none yet" in login(reporter).get(reverse("reports:list")).content.decode()
     assert "Test: nothing here is a real report" in page
     assert answer["Cache-Control"] == "no-store"
 
