@@ -1,0 +1,120 @@
+"""Bytes in memory to all matches against known PDQ hashes, beside HMA in process.
+
+Ours asks for all eight orientations of each picture, HMA for the picture as it is. Some of the
+pictures are known, in another encoding; whatever HMA finds must be among what we find.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ImageOps
+
+from benchmarks import pictures
+from benchmarks.matching import hashes
+from benchmarks.peers import QUALITY, hma_index, hma_pdq, reference_pdq
+from benchmarks.table import Goal, Results, Row, rate, subject
+from benchmarks.timing import interleaved
+from moderation.matching.index import KnownIndex, write_index
+from moderation.media.hashing import PictureHashes, hash_picture
+
+THRESHOLD = 31
+SLACK = 12  # bits that a scaled decode may be off: what comes that near is decoded in full
+BATCH = 256  # pictures whose hashes are looked up at once
+KNOWN_ONE_IN = 32
+
+Pairs = set[tuple[int, int]]
+
+
+def measure(quick: bool) -> Results:
+    """Return all rows of this subject."""
+    results = Results()
+    count = 50 if quick else BATCH
+    images = pictures.images(seed=5)
+    first = [next(images) for _ in range(count)]
+    files = [pictures.jpeg(image) for image in first]
+    known_files = [pictures.jpeg(image, quality=60) for image in first[::KNOWN_ONE_IN]]
+    mirrored = [pictures.jpeg(ImageOps.mirror(image)) for image in first[1::KNOWN_ONE_IN]]
+    planted = np.stack(
+        [np.frombuffer(reference_pdq(data)[0], np.uint8) for data in (*known_files, *mirrored)]
+    )
+    for size in (10_000, 100_000) if quick else (100_000, 1_000_000):
+        _compare(results, files, planted, size)
+    results.notes.append(
+        f"Bytes to matches: one picture in {KNOWN_ONE_IN} is known at another JPEG quality, as "
+        f"many as their mirror image. Ours looks {BATCH} pictures up at once, in eight "
+        "orientations each; HMA takes one picture at a time, as it is, and drops those of quality "
+        f"below 50. The scaled decode is looked up at {THRESHOLD} + {SLACK} bits and every "
+        "candidate decoded in full."
+    )
+    return results
+
+
+def queries_of(found: PictureHashes) -> npt.NDArray[np.uint8]:
+    """Return every PDQ a picture is looked up by, (n, 32): here a new kind of variant is added."""
+    return np.frombuffer(found.pdq + found.pdq_turns, np.uint8).reshape(-1, 32)
+
+
+def by_full_decode(index: KnownIndex, files: list[bytes]) -> Pairs:
+    """Return all (picture, known hash) pairs, every picture decoded in full."""
+    return _look_up(index, [hash_picture(data, exact=True) for data in files], THRESHOLD)
+
+
+def by_scaled_decode(index: KnownIndex, files: list[bytes]) -> Pairs:
+    """Return the same from scaled decodes; what comes near is decoded in full and looked up."""
+    near = _look_up(index, [hash_picture(data) for data in files], THRESHOLD + SLACK)
+    candidates = sorted({picture for picture, _ in near})
+    exact = by_full_decode(index, [files[picture] for picture in candidates])
+    return {(candidates[picture], known) for picture, known in exact}
+
+
+def _look_up(index: KnownIndex, found: list[PictureHashes], threshold: int) -> Pairs:
+    if not found:
+        return set()
+    queries = [queries_of(each) for each in found]
+    owner = np.repeat(np.arange(len(queries)), [len(each) for each in queries])
+    hits = index.near("pdq", np.concatenate(queries), threshold)
+    return set(zip(owner[hits.rows].tolist(), hits.ids.tolist(), strict=True))
+
+
+def _compare(
+    results: Results, files: list[bytes], planted: npt.NDArray[np.uint8], size: int
+) -> None:
+    known = hashes(np.random.default_rng(size), size)
+    known[: len(planted)] = planted
+    peer = hma_index(known)
+
+    def theirs() -> Pairs:
+        pairs = set()
+        for picture, data in enumerate(files):
+            value, quality = hma_pdq(data)
+            if quality >= QUALITY:
+                pairs |= {(picture, match.metadata) for match in peer.query(value.hex())}
+        return pairs
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "index"
+        write_index(path, {"pdq": (known, np.arange(size))})
+        index = KnownIndex.open(path)
+        ways: dict[str, Callable[[KnownIndex, list[bytes]], Pairs]] = {
+            "scaled decode, candidates verified": by_scaled_decode,
+            "full decode": by_full_decode,
+        }
+        expected = theirs()
+        works = [lambda way=way: way(index, files) for way in ways.values()]
+        *ours, hma = interleaved(*works, theirs, repeats=3)
+        for (name, way), seconds in zip(ways.items(), ours, strict=True):
+            found = way(index, files)
+            what, m = f"bytes to matches, {name}", f"M = {size:,}"
+            goal = Goal(5, 10) if size >= 1_000_000 else Goal()
+            cells = (rate(len(files), seconds), f"HMA in process {rate(len(files), hma)}")
+            results.rows.append(Row(what, m, *cells, hma / seconds, goal))
+            cells = (f"{len(found)} matches", f"HMA {len(expected)} matches")
+            share = len(expected & found) / len(expected)
+            results.rows.append(Row(f"{what}: share of HMA's", m, *cells, share, Goal(1, 1), ""))
+
+
+if __name__ == "__main__":
+    subject(measure, __doc__)
