@@ -1,0 +1,141 @@
+"""Which edits of a known picture are found, beside threatexchange; and pairs found by mistake.
+
+Known: the PDQ of each picture, from pdqhash. An edited picture is saved as JPEG again, looked up by
+all its queries, and found when one is within the threshold: 31, or 8 below quality 50, as in scans.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmarks import pictures
+from benchmarks.edits import EDITS, crops, edited, spread
+from benchmarks.peers import QUALITY, hma_pdq, reference_pdq
+from benchmarks.screening import queries_of
+from benchmarks.table import Extra, Goal, Results, Row, subject
+from moderation.matching.bands import BandTable
+from moderation.media.hashing import PictureHashes, hash_picture
+from sample import drawing
+
+Bytes = npt.NDArray[np.uint8]
+THRESHOLD, BLURRED_THRESHOLD = 31, 8
+PHASH_THRESHOLD = 8
+SIDE = 160  # pixels of the pictures that are all different
+LEAST_PAIRS = 200_000_000
+
+
+def measure(quick: bool) -> Results:
+    """Return the table of edits, and the rows of false pairs."""
+    results = Results()
+    _edits(results, 20 if quick else 160)
+    _false_pairs(results, 1_000 if quick else 26_000)
+    return results
+
+
+def _edits(results: Results, count: int) -> None:
+    originals = _hashable(count)
+    known = [reference_pdq(pictures.jpeg(image, quality=92))[0] for image in originals]
+    rows = []
+    for name in EDITS:
+        full, scaled, hma, nearest = 0, 0, 0, []
+        for image, value in zip(originals, known, strict=True):
+            data = edited(image, name)
+            exact = hash_picture(data, exact=True)
+            full += _found(exact, value)
+            scaled += _found(hash_picture(data), value)
+            theirs, quality = hma_pdq(data)
+            hma += quality >= QUALITY and _apart(theirs, value) <= THRESHOLD
+            nearest.append(min(_apart(query.tobytes(), value) for query in queries_of(exact)))
+        shares = [f"{100 * found / count:.0f} %" for found in (full, scaled, hma)]
+        rows.append([name, *shares, spread(nearest)])
+    columns = ["edit", "ours, full decode", "ours, scaled decode", "threatexchange"]
+    results.extras.append(
+        Extra(
+            f"Recall of {count} known pictures after an edit",
+            [*columns, "nearest query: median / p95 bits"],
+            rows,
+        )
+    )
+    results.notes.append(
+        "Recall: crop 5 % cuts 5 % of the length off each side; borders are black, as wide as that "
+        "share of the shorter side; the originals have quality 50 or more, as known pictures do."
+    )
+
+
+def _false_pairs(results: Results, count: int) -> None:
+    found = [hash_picture(pictures.jpeg(image), exact=True) for image in _different(count)]
+    plain = np.stack([np.frombuffer(each.pdq, np.uint8) for each in found])
+    clear = np.array([each.pdq_quality >= QUALITY for each in found])
+    queries = [queries_of(each) for each in found]
+    owner = np.repeat(np.arange(count), [len(each) for each in queries])
+    phashes = np.stack([np.frombuffer(each.phash, np.uint8) for each in found])
+
+    all_pairs = count * (count - 1) // 2
+    clear_pairs = int(clear.sum()) * (int(clear.sum()) - 1) // 2
+    joined = _joined(plain, np.concatenate(queries), THRESHOLD, owner)
+    as_is = _joined(plain, plain, THRESHOLD, np.arange(count))
+    near_phash = _joined(phashes, phashes, PHASH_THRESHOLD, np.arange(count))
+    for what, pairs, goal in (
+        ("false pairs, PDQ <= 31", as_is, Goal(0, 0, fewer=True)),
+        ("false pairs, PDQ <= 31, eight orientations", joined, Goal(0, 0, fewer=True)),
+        ("false pairs, pHash <= 8", near_phash, Goal()),
+    ):
+        gated = sum(1 for one, other in pairs if clear[one] and clear[other])
+        cells = (f"{clear_pairs:,} pairs, both qualities >= {QUALITY}", f"{gated:,} pairs", "")
+        results.rows.append(Row(what, *cells, gated / clear_pairs * 1e6, goal, "per million"))
+        cells = (f"{all_pairs:,} pairs, any quality", f"{len(pairs):,} pairs", "")
+        results.rows.append(Row(what, *cells, len(pairs) / all_pairs * 1e6, Goal(), "per million"))
+    results.notes.append(
+        f"False pairs: squares of {SIDE} pixels, disjoint ones of wallpapers and drawn ones, each "
+        "against each other one. Squares of one wallpaper may show the same motif."
+    )
+    if all_pairs < LEAST_PAIRS:
+        results.notes.append(f"False pairs: too few pictures for {LEAST_PAIRS:,} pairs.")
+
+
+def _hashable(count: int) -> list[Image.Image]:
+    """Return pictures whose PDQ says something, one view of each wallpaper after another."""
+    images = (
+        image
+        for image in pictures.images(seed=11)
+        if reference_pdq(pictures.jpeg(image, quality=92))[1] >= QUALITY
+    )
+    return list(islice(images, count))
+
+
+def _different(count: int) -> Iterator[Image.Image]:
+    """Yield pictures of which no two show the same: half squares of wallpapers, the rest drawn."""
+    left = count
+    for file in pictures.wallpapers():
+        with Image.open(file) as opened:
+            picture = opened.convert("RGB")
+        for square in crops(picture, SIDE)[: left - count // 2]:
+            yield square
+            left -= 1
+    for seed in range(left):
+        yield drawing.draw(seed, size=(SIDE, SIDE))
+
+
+def _found(found: PictureHashes, value: bytes) -> bool:
+    threshold = THRESHOLD if found.pdq_quality >= QUALITY else BLURRED_THRESHOLD
+    return any(_apart(query.tobytes(), value) <= threshold for query in queries_of(found))
+
+
+def _joined(
+    known: Bytes, queries: Bytes, threshold: int, owner: npt.NDArray[np.int64]
+) -> set[tuple[int, int]]:
+    """Return the unordered pairs of different pictures within the threshold."""
+    rows, places, _ = BandTable.build(known).join(queries, threshold)
+    both = zip(owner[rows].tolist(), places.tolist(), strict=True)
+    return {(min(pair), max(pair)) for pair in both if pair[0] != pair[1]}
+
+
+def _apart(one: bytes, other: bytes) -> int:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()
+
+
+if __name__ == "__main__":
+    subject(measure, __doc__)
