@@ -19,10 +19,10 @@ def scaled(share: float) -> Edit:
 
 
 def cropped(share: float) -> Edit:
-    """Return the edit that cuts ``share`` of the length off each of the four sides."""
+    """Return the edit that leaves 1 - ``share`` of the width and of the height, the middle."""
 
     def crop(image: Image.Image) -> Image.Image:
-        x, y = round(image.width * share), round(image.height * share)
+        x, y = round(image.width * share / 2), round(image.height * share / 2)
         return image.crop((x, y, image.width - x, image.height - y))
 
     return crop
