@@ -14,8 +14,3 @@ def compiled(function: _Function) -> _Function:
     Sums keep their order: hashes must come out the same everywhere.
     """
     return cast(_Function, njit(cache=True, nogil=True)(function))
-
-
-def compiled_loosely(function: _Function) -> _Function:
-    """Return ``function`` compiled so that sums may be reordered, for what is only estimated."""
-    return cast(_Function, njit(cache=True, nogil=True, fastmath=True)(function))

@@ -1,13 +1,16 @@
 """Untrusted bytes to pixels, within limits, or a PictureError that says why not.
 
 What comes out is the picture as it is to be seen: EXIF orientation applied, transparency laid on
-white, CMYK and palettes turned into RGB, 16-bit grey into 8 bits. Of an animation, a multi-page or
-a multi-picture file only the first frame is decoded, so that the number of frames costs nothing.
+white, CMYK and palettes turned into RGB, 16-bit grey into 8 bits. Of an animation or a multi-page
+file ``decode`` takes the first frame; ``later_frames`` gives more of them within its own limits.
 """
 
 import io
+import itertools
 import logging
+import time
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +29,10 @@ _MAX_SCAN_PIXELS = 20 * MAX_PIXELS
 _MAX_SCANS = 1000
 _SCALED_SIDE = 256  # pixels: a scaled decode keeps both sides at least this long
 _STRIP = 256  # rows
+
+_WITH_FRAMES = frozenset({"gif", "png", "webp", "avif", "tiff"})
+_LEAST_FRAME = 10_000  # pixels: passing the smallest frame costs about as much as decoding these
+_FRAMES_SECONDS = 3.0  # for the later frames of one file
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 _ORIENTATION_TAG = 274
@@ -138,6 +145,36 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
         # Pillow's readers raise whatever a hostile file makes them trip over.
         raise PictureError(_why(name, data, error)) from error
     return Picture(name, image.width, image.height, image)
+
+
+def later_frames(
+    data: bytes, *, wanted: Callable[[int], bool], max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[int, Picture]]:
+    """Yield number, from 1, and picture of those frames after the first that are ``wanted``.
+
+    Every frame counts, looked at or only passed: up to ``max_pixels`` in all, a small one as
+    _LEAST_FRAME, and _FRAMES_SECONDS. What lies beyond, or behind a broken frame, is left out: the
+    first one is the picture, and it was decoded.
+    """
+    name = format_of(data)
+    if name not in _WITH_FRAMES:
+        return
+    passed, end = 0, time.monotonic() + _FRAMES_SECONDS
+    try:
+        with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as opened:
+            for number in itertools.count(1):
+                opened.seek(number)
+                passed += max(opened.width * opened.height, _LEAST_FRAME)
+                if passed > max_pixels or time.monotonic() > end:
+                    return
+                if wanted(number):
+                    opened.load()
+                    image = _turned(_flattened(opened), _orientation(opened)).copy()
+                    yield number, Picture(name, *image.size, image)
+    except EOFError:
+        return
+    except Exception:  # noqa: BLE001  whatever a hostile file makes Pillow's readers trip over
+        return  # the file has an outcome already: its first frame's
 
 
 def decode_scaled(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ScaledJpeg | None:

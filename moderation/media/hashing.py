@@ -1,11 +1,14 @@
 """All hashes of one picture from one decode."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from moderation.media import pdq as pdq_hash
 from moderation.media.decode import MAX_PIXELS, Picture, ScaledJpeg, decode, decode_scaled
 from moderation.media.digests import digests
+from moderation.media.frames import frames
 from moderation.media.phash import grey_phash, phash
+from moderation.media.variants import Variant, differing, undone
 
 
 @dataclass(frozen=True)
@@ -14,8 +17,9 @@ class PictureHashes:
 
     ``md5`` (16 bytes), ``sha1`` (20) and ``sha256`` (32) are of the file; ``pdq`` (32), with its
     quality 0 to 100, and ``phash`` (8) of the picture as it is to be seen. ``pdq_turns`` holds the
-    PDQ of its seven other orientations, 7 x 32 bytes in the order of pdq.ORIENTATIONS. ``width``
-    and ``height`` are in pixels, ``size`` in bytes.
+    PDQ of its seven other orientations, 7 x 32 bytes in the order of pdq.ORIENTATIONS.
+    ``pdq_variants`` holds those with margins trimmed and cut edges put back, and of later frames;
+    None where nobody asked for them. ``width`` and ``height`` are in pixels, ``size`` in bytes.
     """
 
     md5: bytes
@@ -24,6 +28,7 @@ class PictureHashes:
     pdq: bytes
     pdq_quality: int
     pdq_turns: bytes
+    pdq_variants: tuple[Variant, ...] | None
     phash: bytes
     width: int
     height: int
@@ -38,6 +43,7 @@ class Perceptual:
     pdq: bytes
     pdq_quality: int
     pdq_turns: bytes
+    pdq_variants: tuple[Variant, ...] | None
     phash: bytes
 
 
@@ -47,8 +53,8 @@ def hash_picture(
     """Return the hashes of the picture in ``data``, or raise PictureError.
 
     A JPEG is decoded at the smallest scale that keeps 256 pixels a side, which moves a PDQ by about
-    two bits; ``exact`` decodes it fully, as every other format always is, and gives the bits of the
-    reference.
+    two bits; it then has no variants. ``exact`` decodes it fully, as every other format always is,
+    and gives the bits of the reference, and the variants.
     """
     scaled = None if exact else decode_scaled(data, max_pixels=max_pixels)
     if scaled is not None:
@@ -57,12 +63,13 @@ def hash_picture(
     else:
         decoded = decode(data, max_pixels=max_pixels)
         name, width, height = decoded.format, decoded.width, decoded.height
-        found = hash_decoded(decoded)
+        found = hash_decoded(decoded, later=frames(data, max_pixels=max_pixels))
     return PictureHashes(
         **digests(data),
         pdq=found.pdq,
         pdq_quality=found.pdq_quality,
         pdq_turns=found.pdq_turns,
+        pdq_variants=found.pdq_variants,
         phash=found.phash,
         width=width,
         height=height,
@@ -71,27 +78,21 @@ def hash_picture(
     )
 
 
-def hash_decoded(picture: Picture) -> Perceptual:
-    """Return the perceptual hashes of a fully decoded picture."""
-    turns, quality = pdq_hash.dihedral(picture.luma)
-    return _perceptual(turns, quality, phash(picture.image))
+def hash_decoded(picture: Picture, *, later: Iterable[Variant] = ()) -> Perceptual:
+    """Return the perceptual hashes of a fully decoded picture; ``later``: of its frames."""
+    luma = picture.luma
+    turns, quality = pdq_hash.dihedral(luma)
+    variants = differing([*undone(luma), *later], turns[0])
+    return Perceptual(turns[0], quality, b"".join(turns[1:]), variants, phash(picture.image))
 
 
 def hash_scaled(scaled: ScaledJpeg) -> Perceptual:
     """Return the perceptual hashes of a small copy, read as block means of the whole picture."""
-    if min(scaled.stored_height, scaled.stored_width) < pdq_hash.SMALLEST_SIDE:
-        turns, quality = [bytes(pdq_hash.WIDTH)] * len(pdq_hash.ORIENTATIONS), 0
-    else:
-        grid = pdq_hash.scaled_grid(
-            scaled.small,
-            height=scaled.stored_height,
-            width=scaled.stored_width,
-            eighths=scaled.eighths,
-            turn=scaled.turn,
-        )
-        turns, quality = pdq_hash.grid_hashes(grid)
-    return _perceptual(turns, quality, grey_phash(scaled.grey))
-
-
-def _perceptual(turns: list[bytes], quality: int, value: bytes) -> Perceptual:
-    return Perceptual(turns[0], quality, b"".join(turns[1:]), value)
+    turns, quality = pdq_hash.scaled_dihedral(
+        scaled.small,
+        height=scaled.stored_height,
+        width=scaled.stored_width,
+        eighths=scaled.eighths,
+        turn=scaled.turn,
+    )
+    return Perceptual(turns[0], quality, b"".join(turns[1:]), None, grey_phash(scaled.grey))

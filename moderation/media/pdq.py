@@ -4,22 +4,19 @@ Source of the algorithm: "PDQ & TMK + PDQF" (Meta, 2019). Steps: luma; two box f
 1/128 of the side; 64x64 samples; the 16x16 lowest frequencies of a DCT without its constant part;
 one bit per frequency, set where it is above the median.
 
-Two ways to the 64x64 samples. ``pdq`` and ``dihedral`` follow the reference in single precision and
-in its order of additions, so that even pictures whose frequencies are mere rounding noise (flat,
-symmetric) get the reference's bits. ``scaled_grid`` reads a picture that was shrunk while decoding:
-the filters are linear, so their weights are summed over the block that each small pixel stands for.
+Two ways to the 64x64 samples. The hash of a picture as it stands follows the reference in single
+precision and in its order of additions, so that even pictures whose frequencies are mere rounding
+noise (flat, symmetric) get the reference's bits. Everything else goes by weights (sampling.py).
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.media.compiled import compiled, compiled_loosely
-
-Grid = NDArray[np.float32]
-Band = tuple[NDArray[np.int64], NDArray[np.int64], Grid]
+from moderation.media import sampling
+from moderation.media.compiled import compiled
+from moderation.media.sampling import Band, Grid
 
 WIDTH = 32  # bytes of one hash
 SMALLEST_SIDE = 5  # pixels; below it the reference gives an all-zero hash of quality 0
@@ -49,11 +46,6 @@ def _dct_matrix() -> Grid:
 _DCT = _dct_matrix()
 _DCT_COLUMNS = np.ascontiguousarray(_DCT.T)
 
-# Sign per frequency for each orientation: mirroring an axis negates its odd frequencies, which are
-# the even indices here because the constant part is left out.
-_ALTERNATING = np.where(np.arange(_LOWEST) % 2 == 0, -1.0, 1.0).astype(np.float32)
-_ROWS, _COLUMNS = _ALTERNATING[:, None], _ALTERNATING[None, :]
-
 
 def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
     """Return the hash (32 bytes, highest frequency first as in its hex form) and quality 0 to 100.
@@ -63,51 +55,91 @@ def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
     if min(luma.shape) < SMALLEST_SIDE:
         return bytes(WIDTH), 0
     grid = _grid(_contiguous(luma))
-    return _bits(_frequencies(grid, _DCT, _DCT_COLUMNS)), quality(grid)
+    return grid_hash(grid), quality(grid)
 
 
 def dihedral(luma: NDArray[Any]) -> tuple[list[bytes], int]:
-    """Return the eight hashes in the order of ORIENTATIONS, and the quality that they share."""
+    """Return the eight hashes in the order of ORIENTATIONS, and the quality of the plain one.
+
+    The plain one is bit for bit the reference's. The others are those of the mirrored pixels: the
+    reference's own short cut, signs of frequencies, is off by up to 1 % of a side, as its filters
+    lean to one side by half a pixel each.
+    """
     if min(luma.shape) < SMALLEST_SIDE:
         return [bytes(WIDTH)] * len(ORIENTATIONS), 0
-    return grid_hashes(_grid(_contiguous(luma)))
-
-
-def grid_hashes(grid: Grid) -> tuple[list[bytes], int]:
-    """Return what ``dihedral`` returns, from the 64x64 samples."""
-    plain = _frequencies(grid, _DCT, _DCT_COLUMNS)
-    turned = (
-        plain,
-        (plain * _COLUMNS).T,
-        plain * _ROWS * _COLUMNS,
-        (plain * _ROWS).T,
-        plain * _COLUMNS,
-        plain * _ROWS,
-        plain.T,
-        (plain * _ROWS * _COLUMNS).T,
+    luma = _contiguous(luma)
+    height, width = luma.shape
+    return _orientations(
+        _grid(luma),
+        luma,
+        rows=(sampling.band(height), sampling.band(height, reverse=True)),
+        columns=(sampling.band(width), sampling.band(width, reverse=True)),
     )
-    return _all_bits(np.stack(turned)), quality(grid)
+
+
+def scaled_dihedral(
+    small: NDArray[np.uint8], *, height: int, width: int, eighths: int, turn: int = 1
+) -> tuple[list[bytes], int]:
+    """Return what ``dihedral`` returns, a few bits away, for a picture of ``height`` x ``width``
+    from its small copy.
+
+    ``small`` is the copy that a JPEG decoder makes at ``eighths``/8 of the size, as stored;
+    ``height`` and ``width`` are those of the stored picture. ``turn`` is its EXIF orientation: the
+    hashes are those of the picture as it is to be seen.
+    """
+    if min(height, width) < SMALLEST_SIDE:
+        return [bytes(WIDTH)] * len(ORIENTATIONS), 0
+    # Which stored axis an orientation reverses, whether it exchanges them: EXIF 2.3, 4.6.4.
+    down, right = turn in (3, 4, 6, 7), turn in (2, 3, 7, 8)
+    return _orientations(
+        None,
+        small,
+        rows=_both_ways(height, down, eighths),
+        columns=_both_ways(width, right, eighths),
+        exchanged=turn >= 5,
+    )
+
+
+def _both_ways(side: int, reverse: bool, eighths: int) -> tuple[Band, Band]:
+    return (
+        sampling.band(side, reverse=reverse, eighths=eighths),
+        sampling.band(side, reverse=not reverse, eighths=eighths),
+    )
+
+
+def _orientations(
+    plain: Grid | None,
+    pixels: NDArray[Any],
+    *,
+    rows: tuple[Band, Band],
+    columns: tuple[Band, Band],
+    exchanged: bool = False,
+) -> tuple[list[bytes], int]:
+    """Return the eight hashes and the quality; bands as the picture is seen and mirrored.
+
+    ``exchanged``: what is seen has the rows of ``pixels`` for columns.
+    """
+    seen, mirrored = (sampling.down(pixels, each) for each in rows)
+    if plain is None:
+        plain = sampling.across(seen, columns[0])
+    flip_h, flip_v = sampling.across(seen, columns[1]), sampling.across(mirrored, columns[0])
+    rot180 = sampling.across(mirrored, columns[1])
+    if exchanged:
+        plain, flip_h, flip_v, rot180 = (
+            np.ascontiguousarray(grid.T) for grid in (plain, flip_v, flip_h, rot180)
+        )
+    p, h, v, r = (_frequencies(g, _DCT, _DCT_COLUMNS) for g in (plain, flip_h, flip_v, rot180))
+    return _all_bits(np.stack((p, h.T, r, v.T, h, v, p.T, r.T))), quality(plain)
+
+
+def grid_hash(grid: Grid) -> bytes:
+    """Return the hash of the picture as it stands, from its 64x64 samples."""
+    return _bits(_frequencies(grid, _DCT, _DCT_COLUMNS))
 
 
 def quality(grid: Grid) -> int:
     """Return how much there is to see in the 64x64 samples: the sum of clear steps, 0 to 100."""
     return int(_quality(grid))
-
-
-def scaled_grid(
-    small: NDArray[np.uint8], *, height: int, width: int, eighths: int, turn: int = 1
-) -> Grid:
-    """Return the 64x64 samples of a picture of ``height`` x ``width`` from its small copy.
-
-    ``small`` is the copy that a JPEG decoder makes at ``eighths``/8 of the size, as stored;
-    ``height`` and ``width`` are those of the stored picture. ``turn`` is its EXIF orientation: the
-    samples are those of the picture as it is to be seen.
-    """
-    # Which stored axis an orientation reverses, whether it exchanges them: EXIF 2.3, 4.6.4.
-    rows = _band(height, eighths, turn in (3, 4, 6, 7))
-    columns = _band(width, eighths, turn in (2, 3, 7, 8))
-    grid: Grid = _band_product(small, *rows, *columns)
-    return np.ascontiguousarray(grid.T) if turn >= 5 else grid
 
 
 def luma_of(pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -134,13 +166,6 @@ def _all_bits(blocks: Grid) -> list[bytes]:
     median = np.partition(flat, _HALF - 1, axis=1)[:, _HALF - 1 : _HALF]
     packed = np.packbits((flat > median)[:, ::-1], axis=1)
     return [row.tobytes() for row in packed]
-
-
-@lru_cache(maxsize=512)  # about 50 KiB each
-def _band(size: int, eighths: int, reverse: bool) -> Band:
-    """Return first small pixel, count and weights of each of the 64 samples along one axis."""
-    first, count, weights = _weights(size, eighths, reverse)
-    return first, count, weights
 
 
 @compiled
@@ -318,74 +343,6 @@ def _last_pass(narrow: Any, grid: Any, window: int) -> None:
             for k in range(64):
                 grid[taken, k] = sums[k] / divisor
             taken += 1
-
-
-@compiled
-def _weights(size: int, eighths: int, reverse: bool) -> Any:
-    """Return first small pixel, count and weight of each small pixel for the 64 samples.
-
-    Source pixel s covers [s, s + 1); small pixel b stands for [8 b / k, 8 (b + 1) / k), k =
-    ``eighths``. A source pixel's weight is shared out by overlap, counted in 1/k pixels.
-    """
-    window = (size + 127) // 128
-    lead = (window + 2) // 2 - 1
-    lag = window - 1 - lead
-    first = np.empty(64, np.int64)
-    count = np.empty(64, np.int64)
-    smalls = (size * eighths + 7) // 8
-    weights = np.zeros((64, min(smalls, (4 * window * eighths) // 8 + 3)), np.float32)
-    for k in range(64):
-        centre = ((2 * k + 1) * size) // 128
-        outer_from, outer_to = max(0, centre - lag), min(size - 1, centre + lead)
-        lowest = max(0, outer_from - lag)
-        highest = min(size - 1, outer_to + lead)
-        if reverse:
-            lowest, highest = size - 1 - highest, size - 1 - lowest
-        first[k] = lowest * eighths // 8
-        count[k] = ((highest + 1) * eighths - 1) // 8 - first[k] + 1
-        outer = 1.0 / (outer_to - outer_from + 1)
-        for m in range(outer_from, outer_to + 1):
-            inner_from, inner_to = max(0, m - lag), min(size - 1, m + lead)
-            share = outer / ((inner_to - inner_from + 1) * eighths)
-            for s in range(inner_from, inner_to + 1):
-                start = (size - 1 - s if reverse else s) * eighths
-                block = start // 8
-                inside = min(eighths, 8 * (block + 1) - start)
-                weights[k, block - first[k]] += share * inside
-                if inside < eighths:
-                    weights[k, block + 1 - first[k]] += share * (eighths - inside)
-    return first, count, weights
-
-
-@compiled_loosely
-def _band_product(
-    small: Any,
-    row_first: Any,
-    row_count: Any,
-    row_weights: Any,
-    column_first: Any,
-    column_count: Any,
-    column_weights: Any,
-) -> Any:
-    """Return rows @ small @ columns, touching only the bands where the weights are not zero."""
-    width = small.shape[1]
-    grid = np.empty((64, 64), np.float32)
-    line = np.empty(width, np.float32)
-    for y in range(64):
-        line[:] = 0
-        for i in range(row_count[y]):
-            weight = row_weights[y, i]
-            source = small[row_first[y] + i]
-            for x in range(width):
-                line[x] += weight * np.float32(source[x])
-        for x in range(64):
-            part = line[column_first[x] : column_first[x] + column_count[x]]
-            weights = column_weights[x]
-            total = np.float32(0)
-            for i in range(part.size):
-                total += weights[i] * part[i]
-            grid[y, x] = total
-    return grid
 
 
 @compiled

@@ -1,0 +1,130 @@
+"""The 64x64 samples of PDQ by summed weights: mirrored, shrunk, trimmed or continued pictures.
+
+PDQ blurs a picture with two box filters per axis of 1/128 of the side and keeps 64 samples. All of
+that is linear and the axes are independent, so each sample is a weighted sum of a band of rows and
+a band of columns. Here the picture that is sampled need not exist: it may be the stored one
+mirrored, a part of it, larger than it with its edge pixels repeated, or known from a copy that was
+shrunk while decoding. The samples differ from the reference's by rounding alone.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.media.compiled import compiled
+
+Grid = NDArray[np.float32]
+
+
+class Band(NamedTuple):
+    """First stored pixel, number of pixels and weights of each of the 64 samples of an axis."""
+
+    first: NDArray[np.int64]
+    length: NDArray[np.int64]
+    weights: Grid
+
+
+@lru_cache(maxsize=512)  # about 50 KiB each
+def band(
+    stored: int,
+    *,
+    size: int | None = None,
+    start: int = 0,
+    reverse: bool = False,
+    eighths: int = 8,
+) -> Band:
+    """Return the weights along an axis of ``stored`` pixels.
+
+    The picture that is sampled has ``size`` pixels there (all by default) and begins at the stored
+    pixel ``start``; what lies beyond the stored ones repeats the outermost. ``reverse`` then reads
+    it backwards. ``eighths``: what is at hand is a copy at that many eighths of the stored size.
+    """
+    return Band(*_weights(stored, stored if size is None else size, start, reverse, eighths))
+
+
+def sampled(pixels: NDArray[Any], rows: Band, columns: Band) -> Grid:
+    """Return the 64x64 samples of ``pixels`` (height, width), uint8 or float32."""
+    return across(down(pixels, rows), columns)
+
+
+def down(pixels: NDArray[Any], rows: Band) -> Grid:
+    """Return the 64 rows of samples of ``pixels``, as wide as these."""
+    lines: Grid = _down(pixels, *rows)
+    return lines
+
+
+def across(lines: Grid, columns: Band) -> Grid:
+    """Return the 64 columns of samples of what ``down`` returned."""
+    grid: Grid = _across(lines, *columns)
+    return grid
+
+
+@compiled
+def _weights(stored: int, size: int, start: int, reverse: bool, eighths: int) -> Any:
+    """Stored pixel s covers [s, s + 1); pixel b of the copy stands for [8 b / k, 8 (b + 1) / k),
+    k = ``eighths``. A stored pixel's weight is shared out by overlap, counted in 1/k pixels.
+    """
+    window = (size + 127) // 128
+    lead = (window + 2) // 2 - 1
+    lag = window - 1 - lead
+    first = np.empty(64, np.int64)
+    count = np.empty(64, np.int64)
+    copied = (stored * eighths + 7) // 8
+    weights = np.zeros((64, min(copied, (4 * window * eighths) // 8 + 3)), np.float32)
+    for k in range(64):
+        centre = ((2 * k + 1) * size) // 128
+        outer_from, outer_to = max(0, centre - lag), min(size - 1, centre + lead)
+        lowest = max(0, outer_from - lag)
+        highest = min(size - 1, outer_to + lead)
+        if reverse:
+            lowest, highest = size - 1 - highest, size - 1 - lowest
+        lowest = min(max(lowest + start, 0), stored - 1)
+        highest = min(max(highest + start, 0), stored - 1)
+        first[k] = lowest * eighths // 8
+        count[k] = ((highest + 1) * eighths - 1) // 8 - first[k] + 1
+        outer = 1.0 / (outer_to - outer_from + 1)
+        for m in range(outer_from, outer_to + 1):
+            inner_from, inner_to = max(0, m - lag), min(size - 1, m + lead)
+            share = outer / ((inner_to - inner_from + 1) * eighths)
+            for s in range(inner_from, inner_to + 1):
+                pixel = (size - 1 - s if reverse else s) + start
+                at = min(max(pixel, 0), stored - 1) * eighths
+                block = at // 8
+                inside = min(eighths, 8 * (block + 1) - at)
+                weights[k, block - first[k]] += share * inside
+                if inside < eighths:
+                    weights[k, block + 1 - first[k]] += share * (eighths - inside)
+    return first, count, weights
+
+
+@compiled
+def _down(pixels: Any, first: Any, count: Any, weights: Any) -> Any:
+    width = pixels.shape[1]
+    lines = np.zeros((64, width), np.float32)
+    for y in range(64):
+        line = lines[y]
+        for i in range(count[y]):
+            weight = weights[y, i]
+            source = pixels[first[y] + i]
+            for x in range(width):
+                line[x] += weight * np.float32(source[x])
+    return lines
+
+
+@compiled
+def _across(lines: Any, first: Any, count: Any, weights: Any) -> Any:
+    """Four rows at once: one alone waits for its own sum."""
+    grid = np.empty((64, 64), np.float32)
+    for y in range(0, 64, 4):
+        for k in range(64):
+            a = b = c = d = np.float32(0)
+            for i in range(count[k]):
+                x, weight = first[k] + i, weights[k, i]
+                a += weight * lines[y, x]
+                b += weight * lines[y + 1, x]
+                c += weight * lines[y + 2, x]
+                d += weight * lines[y + 3, x]
+            grid[y, k], grid[y + 1, k], grid[y + 2, k], grid[y + 3, k] = a, b, c, d
+    return grid
