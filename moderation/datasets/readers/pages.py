@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moderation.datasets.readers.base import refusal
@@ -22,7 +23,11 @@ _DEPTH = 8
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _BY_DICTIONARY = (2, 8)  # PLAIN_DICTIONARY, RLE_DICTIONARY
 _BY_DIFFERENCE = 7  # DELTA_BYTE_ARRAY
-_VARIABLE = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+_VARIABLE = "BYTE_ARRAY"
+_FIXED = "FIXED_LEN_BYTE_ARRAY"
+_WALKED = 16 << 20  # unpacked; a larger dictionary counts as one value
+# Parquet's LZ4 has two framings, told apart by trying.
+_CODECS = {"SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd", "LZ4": "lz4_raw"}
 
 
 class _Short(Exception):
@@ -36,6 +41,7 @@ class _Page:
     packed: int
     values: int
     encoding: int
+    at: int  # where its packed bytes are in the file
 
 
 def rows_at_once(
@@ -60,8 +66,8 @@ def rows_at_once(
         path = chunk.path_in_schema
         if columns is not None and not any(path == c or path.startswith(f"{c}.") for c in columns):
             continue
-        variable = chunk.physical_type in _VARIABLE
-        dictionary = 0
+        variable = chunk.physical_type in (_VARIABLE, _FIXED)
+        dictionary = 0  # bytes of its longest value, or more
         for page in _pages(stream, location, chunk):
             if page.size > PAGE_BYTES and page.size > page.packed * _RATIO:
                 raise refusal(
@@ -70,7 +76,7 @@ def rows_at_once(
                     "write the file again with smaller pages",
                 )
             if page.kind == _DICTIONARY:
-                dictionary = page.size
+                dictionary = _longest(stream, chunk, page) if variable else 0
             elif variable and page.values > 0:
                 # No value of the page is longer than this, or their mean is this.
                 if page.encoding in _BY_DICTIONARY:
@@ -82,6 +88,32 @@ def rows_at_once(
                 fewest = min(fewest, limit // max(1, each))
     # A power of two, so that steps add up to whole batches.
     return rows if fewest >= rows else 1 << (max(1, fewest).bit_length() - 1)
+
+
+def _longest(stream: Any, chunk: Any, page: _Page) -> int:
+    """Return the bytes of the longest value of a dictionary, or its size where that cannot be told.
+
+    A dictionary holds plain values, each behind its length: 4 bytes, the lowest first.
+    """
+    if chunk.physical_type != _VARIABLE:
+        return page.size // max(1, page.values)
+    if page.size > _WALKED:
+        return page.size
+    stream.seek(page.at)
+    raw = bytes(stream.read(page.packed))
+    if chunk.compression != "UNCOMPRESSED":
+        try:
+            raw = pa.decompress(raw, page.size, _CODECS[chunk.compression], asbytes=True)
+        except (KeyError, OSError, pa.ArrowException):
+            return page.size
+    at = longest = 0
+    for _ in range(page.values):
+        length = int.from_bytes(raw[at : at + 4], "little")
+        at += 4 + length
+        if at > len(raw):
+            return page.size
+        longest = max(longest, length)
+    return longest
 
 
 def _pages(stream: Any, location: str, chunk: Any) -> Iterator[_Page]:
@@ -119,7 +151,7 @@ def _header(stream: Any, location: str, at: int) -> tuple[_Page, int]:
         values, encoding = about.get(1, 0), about.get(4 if kind == _DATA_V2 else 2, 0)
         if any(not isinstance(n, int) or n < 0 for n in (kind, size, packed, values, encoding)):
             raise _broken(location)
-        return _Page(kind, size, packed, values, encoding), length
+        return _Page(kind, size, packed, values, encoding, at + length), length
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:

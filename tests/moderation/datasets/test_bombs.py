@@ -100,21 +100,45 @@ def test_a_page_beyond_reason_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         open_shard("links_parquet", str(place), {"url": "url"}).rows()
 
 
+CODECS = ["none", "snappy", "gzip", "brotli", "zstd", "lz4"]
+
+
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
-def test_usual_files_are_read_in_large_steps(version: str, tmp_path: Path) -> None:
+def test_usual_files_are_read_in_large_steps(version: str, codec: str, tmp_path: Path) -> None:
     count = 30_000
     place = tmp_path / "x.parquet"
     columns = {"url": [f"http://a.test/{n}" for n in range(count)], "n": list(range(count))}
-    pq.write_table(pa.table(columns), place, data_page_version=version)
+    pq.write_table(pa.table(columns), place, data_page_version=version, compression=codec)
     with files.open_input(str(place)) as stream:
         step = pages.rows_at_once(pq.ParquetFile(place), stream, "", 0, ["url"], 64 * MIB)
-        assert 64 <= step <= count
+        assert step == count
         whole = pages.rows_at_once(pq.ParquetFile(place), stream, "", 0, ["n"], 64 * MIB)
         assert whole == count
     detected = detect([str(place)])
     batches = list(open_shard("links_parquet", str(place), detected.columns).batches())
     assert [len(batch) for batch in batches[:-1]] == [4096] * (len(batches) - 1)
     assert [url for batch in batches for url in batch.urls] == columns["url"]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_longest_value_of_a_dictionary_decides(codec: str, tmp_path: Path) -> None:
+    place = tmp_path / "x.parquet"
+    links = [f"http://a.test/{n}" for n in range(5000)]
+    links[77] += "a" * 100_000
+    pq.write_table(pa.table({"url": links}), place, compression=codec)
+    with files.open_input(str(place)) as stream:
+        step = pages.rows_at_once(pq.ParquetFile(place), stream, "", 0, ["url"], 64 * MIB)
+    assert step == 512  # the largest power of two of 100 kB each below 64 MiB
+
+
+def test_a_dictionary_of_values_of_one_width_is_known_by_it(tmp_path: Path) -> None:
+    place = tmp_path / "x.parquet"
+    column = pa.array([n.to_bytes(16, "big") for n in range(5000)], pa.binary(16))
+    pq.write_table(pa.table({"md5": column}), place)
+    with files.open_input(str(place)) as stream:
+        step = pages.rows_at_once(pq.ParquetFile(place), stream, "", 0, ["md5"], MIB)
+    assert step == 5000
 
 
 @pytest.mark.parametrize("form", ["links_csv", "links_jsonl"])
