@@ -54,11 +54,13 @@ def wallpapers() -> list[Path]:
 
 
 def _views(random: np.random.Generator, *, large: bool) -> Iterator[Image.Image]:
-    """Yield parts of wallpapers, a round over all of them before the next of each."""
+    """Yield parts of wallpapers that have texture.
+
+    Of a flat one PDQ's quality is 0 and its bits are noise of rounding, in every implementation.
+    """
     files = wallpapers()
-    random.shuffle(files)  # type: ignore[arg-type]
-    for file in files:
-        with Image.open(file) as opened:
+    for place in random.permutation(len(files)):
+        with Image.open(files[place]) as opened:
             if large and opened.width * opened.height < LARGE[0] * LARGE[1]:
                 continue
             picture = opened.convert("RGB")
@@ -67,4 +69,6 @@ def _views(random: np.random.Generator, *, large: bool) -> Iterator[Image.Image]
             width, height = int(picture.width * share), int(picture.height * share)
             left = int(random.integers(0, picture.width - width + 1))
             top = int(random.integers(0, picture.height - height + 1))
-            yield picture.crop((left, top, left + width, top + height))
+            view = picture.crop((left, top, left + width, top + height))
+            if tiles.textured(view):
+                yield view
