@@ -8,7 +8,7 @@ Layout: Apache Parquet format, PageHeader in parquet.thrift, Thrift compact prot
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +26,14 @@ _BY_DIFFERENCE = 7  # DELTA_BYTE_ARRAY
 _VARIABLE = "BYTE_ARRAY"
 _FIXED = "FIXED_LEN_BYTE_ARRAY"
 _WALKED = 16 << 20  # unpacked; a larger dictionary counts as one value
-# Parquet's LZ4 has two framings, told apart by trying.
-_CODECS = {"SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd", "LZ4": "lz4_raw"}
+# Parquet's LZ4 has two framings; of the older one, which is rare, the size has to do.
+_CODECS: dict[str, Literal["snappy", "gzip", "brotli", "zstd", "lz4_raw"]] = {
+    "SNAPPY": "snappy",
+    "GZIP": "gzip",
+    "BROTLI": "brotli",
+    "ZSTD": "zstd",
+    "LZ4": "lz4_raw",
+}
 
 
 class _Short(Exception):
