@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from moderation import files, outcomes
 
-LEDGER_VERSION = "1"
+LEDGER_VERSION = "2"
 ROW_GROUP = 65_536
 TURNS_WIDTH = 7 * 32  # the seven other orientations of one PDQ hash
 HASH_COLUMNS = (
@@ -33,6 +33,11 @@ HASH_COLUMNS = (
     "phash",
 )
 _NAMES = pa.dictionary(pa.int32(), pa.string())
+_VARIANT: list[Any] = [
+    pa.field("name", pa.string(), nullable=False),
+    pa.field("quality", pa.uint8(), nullable=False),
+    pa.field("pdq", pa.binary(32), nullable=False),
+]
 _FIELDS: list[Any] = [
     pa.field("row", pa.int64(), nullable=False),
     pa.field("row_key", pa.string()),
@@ -46,6 +51,7 @@ _FIELDS: list[Any] = [
     pa.field("pdq", pa.binary(32)),
     pa.field("pdq_turns", pa.binary(TURNS_WIDTH)),
     pa.field("pdq_quality", pa.uint8()),
+    pa.field("pdq_variants", pa.list_(pa.field("element", pa.struct(_VARIANT), nullable=False))),
     pa.field("phash", pa.binary(8)),
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
@@ -62,6 +68,8 @@ _STORED = SCHEMA.set(
     SCHEMA.get_field_index("fetched_at"), pa.field("fetched_at", pa.timestamp("ms", "UTC"))
 )
 COLUMNS = tuple(SCHEMA.names)
+# What ledgers of other versions that are still read have not: null, as nobody knows it.
+_MISSING = {"1": ("pdq_variants",), LEDGER_VERSION: ()}
 _PREFIX = "breakwater."
 _REQUIRED = ("row", "outcome", "reason")
 
@@ -140,9 +148,12 @@ class LedgerWriter:
 
     def _open(self, stream: BinaryIO) -> pq.ParquetWriter:
         # Hashes do not compress, and a dictionary of them would be as large as they are.
+        variants = "pdq_variants.list.element"
+        plain = (*HASH_COLUMNS, f"{variants}.pdq")
+        others = (*COLUMNS, f"{variants}.name", f"{variants}.quality")
         options: dict[str, Any] = {
-            "compression": {n: "none" if n in HASH_COLUMNS else "zstd" for n in COLUMNS},
-            "use_dictionary": ["format", "outcome", "reason", "http_status"],
+            "compression": dict.fromkeys(others, "zstd") | dict.fromkeys(plain, "none"),
+            "use_dictionary": ["format", "outcome", "reason", "http_status", f"{variants}.name"],
             "write_statistics": ["row"],
         }
         return pq.ParquetWriter(stream, self._schema, write_page_checksum=True, **options)
@@ -168,12 +179,13 @@ def read(
     with _opened(location) as file:
         at = 0
         schema = pa.schema([SCHEMA.field(name) for name in wanted])
-        for batch in file.iter_batches(batch_size=rows, columns=wanted):
+        stored = [name for name in wanted if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=rows, columns=stored):
             numbers = batch.column("row").to_numpy()
             if not np.array_equal(numbers, np.arange(at, at + batch.num_rows)):
                 raise LedgerCorrupt(_scan_again(location, "its rows are out of order"))
             at += batch.num_rows
-            yield batch.select(wanted).cast(schema)
+            yield _completed(batch, schema)
         if at != file.metadata.num_rows:
             raise LedgerCorrupt(_scan_again(location, "rows are missing"))
 
@@ -205,6 +217,16 @@ def column_as_array(
         return values, numbers
     known = column.is_valid().to_numpy(zero_copy_only=False)
     return values[known], numbers[known]
+
+
+def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns: list[Any] = [
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _table(columns: Mapping[str, Any], first: int, schema: pa.Schema) -> pa.Table:
@@ -263,15 +285,20 @@ def _opened(location: str) -> Iterator[pq.ParquetFile]:
                 stream, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True
             )
             said = file.schema_arrow.metadata or {}
-            if said.get(f"{_PREFIX}ledger".encode()) != LEDGER_VERSION.encode():
+            missing = _MISSING.get(said.get(f"{_PREFIX}ledger".encode(), b"").decode())
+            if missing is None:
                 raise LedgerCorrupt(_scan_again(location, "it is no ledger of this version"))
-            if not file.schema_arrow.equals(_STORED):
+            if not file.schema_arrow.equals(_without(missing)):
                 raise LedgerCorrupt(_scan_again(location, "its columns are not a ledger's"))
             yield file
     except files.LocationError as error:
         raise LedgerCorrupt(f"{error}; scan its shard again") from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise LedgerCorrupt(_scan_again(location, "it is damaged")) from error
+
+
+def _without(names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field for field in _STORED if field.name not in names])
 
 
 def _scan_again(location: str, reason: str) -> str:

@@ -7,6 +7,27 @@ from .entry import Entry
 from .hash_list import HashListVersion, KnownHash
 from .scan import Scan
 
+VARIANTS = {
+    "plain": "as it stands",
+    "rot90": "turned by 90° to the left",
+    "rot180": "turned by 180°",
+    "rot270": "turned by 90° to the right",
+    "flip_h": "left and right exchanged",
+    "flip_v": "top and bottom exchanged",
+    "transpose": "rows and columns exchanged",
+    "transverse": "rows and columns exchanged, turned by 180°",
+    "trimmed": "flat margins left out",
+    "trimmed_evenly": "flat margins left out as wide on either side",
+    "uncropped_5": "5 % of each side put back at its edges",
+    "uncropped_10": "10 % of each side put back at its edges",
+    "url_raw": "the URL as it stands",
+    "url_trimmed": "the URL without blanks around it",
+    "url_lower_host": "the URL, its host in lower case",
+    "url_no_fragment": "the URL without its fragment",
+    "url_no_scheme": "the URL without its scheme",
+    "url_decoded": "the URL, percent signs decoded",
+}
+
 
 class Flag(models.Model):
     entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="flag")
@@ -62,3 +83,11 @@ class Match(models.Model):
     def exact(self) -> bool:
         """Equal digests of a file or URL. A perceptual hash is near even at distance 0 (H12)."""
         return self.algorithm not in ("pdq", "phash")
+
+    @property
+    def variant_in_words(self) -> str:
+        """What was compared, for people; the stored name where there are no better words."""
+        name, _, number = self.variant.partition("_")
+        if name == "frame":
+            return f"frame {number}, the first being 0"
+        return VARIANTS.get(self.variant, self.variant)

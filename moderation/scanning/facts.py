@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class RowFacts:
     pdq: bytes | None = None
     pdq_turns: bytes | None = None
     pdq_quality: int | None = None
+    pdq_variants: list[dict[str, Any]] | None = None  # name, quality, pdq
     phash: bytes | None = None
     width: int | None = None
     height: int | None = None
@@ -58,6 +59,8 @@ class RowFacts:
             )
         self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
         self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
+        if hashes.pdq_variants is not None:
+            self.pdq_variants = [asdict(each) for each in hashes.pdq_variants]
         self.width, self.height, self.format = hashes.width, hashes.height, hashes.format
 
     def of_bytes(self, digests: Mapping[str, bytes], *, size: int) -> None:
@@ -131,7 +134,26 @@ def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
                 low_quality=low,
             )
         )
-    return columns
+    return columns + _variants(rows, origin)
+
+
+def _variants(rows: list[RowFacts], origin: str) -> list[Column]:
+    """A column for each variant that any of the rows has."""
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for row in rows:
+        for each in row.pdq_variants or ():
+            found.setdefault(each["name"], []).append((row.row, each))
+    return [
+        column(
+            "pdq",
+            [each["pdq"] for _, each in present],
+            [row for row, _ in present],
+            origin=origin,
+            variant=name,
+            low_quality=[each["quality"] < LOW_QUALITY for _, each in present],
+        )
+        for name, present in sorted(found.items())
+    ]
 
 
 @dataclass

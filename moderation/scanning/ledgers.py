@@ -13,20 +13,25 @@ from django.conf import settings
 from moderation import files
 from moderation.algorithms import DIGESTS
 from moderation.datasets import ledger
+from moderation.datasets.readers import WITH_PICTURES
 from moderation.media.pdq import ORIENTATIONS
 from moderation.models import Match, Shard
 
 from .columns import LOW_QUALITY, Column
 from .facts import PDQ_WIDTH, RowFacts, Tally
 
+# Earlier versions whose hashes are right and only fewer: what was fetched for them still stands.
+STANDING = frozenset({"1"})
 NAMES = [each.name for each in fields(RowFacts)]
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """A ledger that belongs to the shard's present file and to our present algorithms."""
+    """A ledger that belongs to the shard's present file. Where it is not ``complete`` a scan finds
+    more by hashing again the pictures that the shard carries."""
 
     location: str
+    complete: bool
 
 
 def location(shard: Shard) -> str:
@@ -49,13 +54,14 @@ def open_valid(shard: Shard) -> Ledger | None:
         about = ledger.facts(shard.ledger)
     except ledger.LedgerCorrupt:
         return None
+    present = about.algorithm_version == settings.ALGORITHM_VERSION
     if (
         about.shard_checksum != shard.checksum
-        or about.algorithm_version != settings.ALGORITHM_VERSION
+        or not (present or about.algorithm_version in STANDING)
         or about.rows != shard.rows
     ):
         return None
-    return Ledger(shard.ledger)
+    return Ledger(shard.ledger, complete=present or shard.form not in WITH_PICTURES)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class Part:
             if not part.batch.num_rows:
                 continue
             columns += [part._column(name, name, origin) for name in (*DIGESTS, "phash")]
-            columns += part._turns(origin)
+            columns += part._turns(origin) + part._variants(origin)
         return columns
 
     def _column(self, algorithm: str, name: str, origin: str) -> Column:
@@ -116,6 +122,21 @@ class Part:
         for turn, variant in enumerate(ORIENTATIONS[1:]):
             cut = np.ascontiguousarray(turns[:, turn * PDQ_WIDTH : (turn + 1) * PDQ_WIDTH])
             columns.append(Column("pdq", variant, origin, cut, rows, low))
+        return columns
+
+    def _variants(self, origin: str) -> list[Column]:
+        given: Any = self.batch.column("pdq_variants")
+        each: Any = pc.list_flatten(given)
+        numbers = self.batch.column("row").take(pc.list_parent_indices(given))
+        flat = pa.record_batch({"row": numbers, "pdq": pc.struct_field(each, "pdq")})
+        values, rows = ledger.column_as_array(flat, "pdq")
+        low = pc.struct_field(each, "quality").to_numpy() < LOW_QUALITY
+        names = pc.struct_field(each, "name").dictionary_encode()
+        codes = {name: code for code, name in enumerate(names.dictionary.to_pylist())}
+        columns = []
+        for name, code in sorted(codes.items()):
+            at = names.indices.to_numpy() == code
+            columns.append(Column("pdq", name, origin, values[at], rows[at], low[at]))
         return columns
 
 

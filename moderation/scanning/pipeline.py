@@ -54,8 +54,9 @@ def scan_shard(shard_scan: ShardScan) -> None:
     """
     shard, scan = shard_scan.shard, shard_scan.scan
     previous = ledgers.open_valid(shard)
+    stored = previous if previous and previous.complete else None
     plan = Plan(
-        spans=spans_for(scan, shard, stored=previous is not None),
+        spans=spans_for(scan, shard, stored=stored is not None),
         fetch=scan.kind == Scan.Kind.CONTENT,
     )
     if plan.fetch and not LegalBasis.objects.current().exists():
@@ -68,8 +69,8 @@ def scan_shard(shard_scan: ShardScan) -> None:
             )
         matcher = Matcher(plan.spans)
         tally = Tally()
-        if previous is not None and not plan.fetch:
-            _from_ledger(shard_scan, reader, matcher, previous, tally, heartbeat)
+        if stored is not None and not plan.fetch:
+            _from_ledger(shard_scan, reader, matcher, stored, tally, heartbeat)
         else:
             _from_shard(shard_scan, reader, matcher, previous, tally, heartbeat, plan)
         heartbeat.check()

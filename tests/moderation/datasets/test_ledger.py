@@ -42,6 +42,13 @@ def test_every_column_comes_back(tmp_path: Path) -> None:
         "row_key": ["000", None],
         **hashes,
         "pdq_quality": [100, None],
+        "pdq_variants": [
+            [
+                {"name": name, "quality": 80, "pdq": RNG.bytes(32)}
+                for name in ("trimmed", "frame_7")
+            ],
+            None,
+        ],
         "width": [640, None],
         "height": [480, None],
         "format": ["jpeg", None],
@@ -87,6 +94,20 @@ def test_many_batches_become_few_row_groups(tmp_path: Path) -> None:
     assert file.num_row_groups <= 5
     numbers = np.concatenate([b.column("row").to_numpy() for b in ledger.read(place, [])])
     assert np.array_equal(numbers, np.arange(150_000))
+
+
+def test_a_ledger_of_version_1_is_read_its_variants_unknown(tmp_path: Path) -> None:
+    values = RNG.integers(0, 256, (70, 32), np.uint8)
+    new = pq.read_table(write(tmp_path / "new", rows(70, pdq=values)))
+    said = dict(new.schema.metadata) | {b"breakwater.ledger": b"1"}
+    place = str(tmp_path / "old")
+    pq.write_table(new.drop_columns(["pdq_variants"]).replace_schema_metadata(said), place)
+    [batch] = ledger.read(place, ["pdq_variants", "pdq"])
+    assert batch.column("pdq_variants").null_count == 70
+    assert np.array_equal(ledger.column_as_array(batch, "pdq")[0], values)
+    [whole] = ledger.read(place)
+    assert whole.schema.equals(ledger.SCHEMA)
+    assert ledger.facts(place).rows == 70
 
 
 def test_an_empty_ledger_is_a_ledger(tmp_path: Path) -> None:
