@@ -81,17 +81,17 @@ def _distances(results: Results, files: list[bytes]) -> None:
 
     def row(what: str, peer: str, value: float, goal: Goal, unit: str = "bits") -> None:
         cells = (what, f"{len(files)} pictures", "", peer)
-        results.rows.append(Row(*cells, float(value), goal, unit))
+        results.rows.append(Row(*cells, value, goal, unit))
 
     full = "pdqhash, full decode"
     what = "scaled decode: PDQ distance"
-    row(f"{what}, median", full, np.median(bits), Goal(2, 0, fewer=True))
-    row(f"{what}, p95", full, np.percentile(bits, 95), Goal(8, 4, fewer=True))
-    row(f"{what}, share within 10", full, 100 * np.mean(bits <= 10), Goal(97, 99), "%")
-    row(f"{what}, most", full, bits.max(), Goal())
-    row("scaled decode: quality difference, most", full, off.max(), Goal(3, fewer=True), "")
-    row("full decode: PDQ distance, most", full, exact_bits.max(), none)
-    row("full decode: quality difference, most", full, exact_off.max(), none, "")
+    row(f"{what}, median", full, float(np.median(bits)), Goal(2, 0, fewer=True))
+    row(f"{what}, p95", full, float(np.percentile(bits, 95)), Goal(8, 4, fewer=True))
+    row(f"{what}, share within 10", full, 100 * float(np.mean(bits <= 10)), Goal(97, 99), "%")
+    row(f"{what}, most", full, int(bits.max()), Goal())
+    row("scaled decode: quality difference, most", full, int(off.max()), Goal(3, fewer=True), "")
+    row("full decode: PDQ distance, most", full, int(exact_bits.max()), none)
+    row("full decode: quality difference, most", full, int(exact_off.max()), none, "")
     row("full decode: pHash distance, most", "imagehash", max(phashes), none)
 
 

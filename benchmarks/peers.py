@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pdqhash
 from PIL import Image
 from threatexchange.signal_type.pdq.pdq_hasher import pdq_from_bytes
+from threatexchange.signal_type.pdq.pdq_index import PDQIndex
 from threatexchange.signal_type.pdq.signal import PdqSignal
 
 faiss.omp_set_num_threads(1)
 
 Bytes = npt.NDArray[np.uint8]
-PDQIndex = PdqSignal.get_index_cls()
 QUALITY = PdqSignal.QUALITY_THRESHOLD
 
 
@@ -31,7 +31,7 @@ def reference_pdq(data: bytes) -> tuple[bytes, int]:
 
 
 def hma_index(values: Bytes) -> PDQIndex:
-    """Return threatexchange's index over (m, 32) values; entries are the places in it."""
+    """Return HMA's default index over (m, 32) values; entries are the places in it."""
     return PDQIndex([(value.tobytes().hex(), place) for place, value in enumerate(values)])
 
 

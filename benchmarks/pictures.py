@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sample import drawing, tiles
-from sample.common import PROJECT
+from sample.common import SampleError
 
 # As links of a crawl are: 0.52 megapixels on average, both upright and wide.
 SIZES = (
@@ -50,7 +50,10 @@ def jpeg(image: Image.Image, *, quality: int = 82) -> bytes:
 
 def wallpapers() -> list[Path]:
     """Return the files of the wallpapers that were fetched for the sample."""
-    return tiles.wallpapers(data=PROJECT / "data")
+    try:
+        return tiles.wallpapers()
+    except SampleError as error:
+        raise SystemExit(f"The figures need the sample's wallpapers: {error}") from None
 
 
 def _views(random: np.random.Generator, *, large: bool) -> Iterator[Image.Image]:
