@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from .views import audit, cases, datasets, hash_lists, manifests, previews, queue, scans
+from .views import (
+    audit,
+    cases,
+    datasets,
+    hash_lists,
+    legal_holds,
+    manifests,
+    previews,
+    queue,
+    scans,
+)
 
 app_name = "moderation"
 urlpatterns = [
@@ -17,6 +27,8 @@ urlpatterns = [
     path("cases/<int:pk>/reveal/", cases.reveal, name="case_reveal"),
     path("cases/<int:pk>/url/", cases.url, name="case_url"),
     path("cases/<int:pk>/caption/", cases.caption, name="case_caption"),
+    path("cases/<int:pk>/legal-hold/set/", legal_holds.set_hold, name="set_legal_hold"),
+    path("cases/<int:pk>/legal-hold/lift/", legal_holds.lift_hold, name="lift_legal_hold"),
     path("previews/<str:ticket>/", previews.preview, name="preview"),
     path("datasets/", datasets.datasets, name="datasets"),
     path("datasets/<int:pk>/", datasets.revision, name="revision"),

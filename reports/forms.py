@@ -7,10 +7,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from moderation.models.custody import plain_words
 from reports.agencies import countries, registry
 from reports.agencies.base import Agency
 from reports.exporting import FORMATS
-from reports.models import Report, ReportItem, Submission, plain_words
+from reports.models import Report, ReportItem, Submission
 
 MOMENT = "%Y-%m-%dT%H:%M"
 COUNTRY = "country_"

@@ -1,18 +1,13 @@
 """Reports about confirmed cases, the attempts to deliver them, and the exports people asked for."""
 
-import re
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import F, OuterRef, Q, Subquery
 
 from moderation.models import Case, Entry, SealedObject
-from moderation.models.custody import CHAIN_LOCK
-
-LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
-PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
+from moderation.models.custody import CHAIN_LOCK, LINK_OR_HASH, PLAIN_WORDS
 
 
 class ReportConflict(Exception):
@@ -21,12 +16,6 @@ class ReportConflict(Exception):
 
 class ReportRefused(Exception):
     """A rule forbids this step; the message is one line for the person and says what to do."""
-
-
-def plain_words(text: str) -> None:
-    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
-    if LINK_OR_HASH.search(text):
-        raise ValidationError(PLAIN_WORDS)
 
 
 def refuse_links(text: str) -> None:

@@ -1,8 +1,8 @@
 """What is due to go, and that it goes: key, file, and a certificate in the chain (H10, H11).
 
 Previews go PREVIEW_KEEP_DAYS after their case was closed. A case that is in work again, or about
-which a report still waits to be filed, keeps them. Payloads and manifests stay: how long a
-report must be kept is for the law of the place to say (H9).
+which a report still waits to be filed, keeps them; one under a legal hold keeps everything.
+Payloads and manifests stay: how long a report must be kept is for the law of the place to say (H9).
 """
 
 import uuid
@@ -37,38 +37,38 @@ def delete_due() -> int:
 
 
 def _cases_with_due_previews() -> list[int]:
-    deletable = SealedObject.objects.deletable().filter(kind=SealedObject.Kind.PREVIEW)
-    due = Preview.objects.filter(sealed__in=deletable, entry__flag__case__in=_finished())
+    readable = SealedObject.objects.readable().filter(kind=SealedObject.Kind.PREVIEW)
+    due = Preview.objects.filter(sealed__in=readable, entry__flag__case__in=_finished())
     return list(due.values_list("entry__flag__case", flat=True).distinct()[:CASES])
 
 
 def _finished() -> CaseQuerySet:
     long_ago = timezone.now() - timedelta(days=settings.PREVIEW_KEEP_DAYS)
-    return Case.objects.filter(state=Case.State.CLOSED, closed_at__lte=long_ago).exclude(
-        reports__state__in=UNFILED
-    )
+    return Case.objects.filter(
+        state=Case.State.CLOSED, closed_at__lte=long_ago, legal_hold_since=None
+    ).exclude(reports__state__in=UNFILED)
 
 
 @transaction.atomic
 def _previews_of(case_id: int) -> int:
-    """Shred previews of a case that is still finished once it is locked: it cannot be reopened
-    before their certificates are written."""
+    """Shred previews of a case that is still finished once it is locked: it cannot be reopened,
+    nor put under a legal hold, before their certificates are written."""
     locked = Case.objects.select_for_update(no_key=True, skip_locked=True)
     if not locked.filter(pk=case_id) or not _finished().filter(pk=case_id).exists():
         return 0
-    previews = SealedObject.objects.deletable().filter(preview__entry__flag__case=case_id)
+    previews = SealedObject.objects.readable().filter(preview__entry__flag__case=case_id)
     return _shred(previews.values_list("pk", flat=True)[:BATCH], why="retention", case=case_id)
 
 
 @transaction.atomic
 def _unused() -> int:
-    old = SealedObject.objects.deletable().filter(created_at__lt=timezone.now() - LEFT_BEHIND)
+    old = SealedObject.objects.readable().filter(created_at__lt=timezone.now() - LEFT_BEHIND)
     return _shred(old.unused().values_list("pk", flat=True)[:BATCH], why="unused")
 
 
 def _shred(keys: Iterable[uuid.UUID], *, why: str, **about: int) -> int:
     """Destroy the keys of these objects, each with its certificate; their files go afterwards."""
-    rows = SealedObject.objects.deletable().select_for_update(skip_locked=True)
+    rows = SealedObject.objects.readable().select_for_update(skip_locked=True)
     count = 0
     for sealed in rows.filter(pk__in=list(keys)).order_by("pk"):
         store.destroy_key(sealed)

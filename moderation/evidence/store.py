@@ -16,7 +16,13 @@ from django.utils import timezone
 
 from moderation import files
 from moderation.evidence import sealing
-from moderation.models import SealedObject
+from moderation.models import Case, SealedObject
+
+OF_A_CASE: dict[str, str] = {  # the way from a case to what is sealed for it
+    SealedObject.Kind.PREVIEW: "flags__entry__previews__sealed",
+    SealedObject.Kind.PAYLOAD: "reports__payload",
+    SealedObject.Kind.MANIFEST: "flags__entry__removals__lines__manifest__sealed",
+}
 
 
 def seal(data: bytes, kind: SealedObject.Kind) -> SealedObject:
@@ -67,9 +73,14 @@ def shred(sealed: SealedObject) -> None:
 
 
 def destroy_key(locked: SealedObject) -> None:
-    """Make the bytes of a locked row unreadable for good; PermissionError under a legal hold."""
-    if locked.legal_hold:
-        raise PermissionError(f"{locked} is under a legal hold")
+    """Make the bytes of a locked row unreadable for good; PermissionError under a legal hold.
+
+    The cases they were sealed for stay locked: no hold can be set before the key is gone.
+    """
+    cases = Case.objects.filter(**{OF_A_CASE[locked.kind]: locked})
+    for case in cases.select_for_update(of=("self",), no_key=True).order_by("pk"):
+        if case.legal_hold_since is not None:
+            raise PermissionError(f"{locked} is under the legal hold of {case}")
     locked.wrapped_key = None
     locked.shredded_at = timezone.now()
     locked.save(update_fields=["wrapped_key", "shredded_at"])

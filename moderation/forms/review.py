@@ -6,6 +6,7 @@ from django import forms
 
 from moderation.models import Case, HashList, Preview, Review, Revision
 from moderation.models.case import HarmClass, Triage
+from moderation.models.custody import plain_words
 
 REASON_CHARACTERS = 4000
 
@@ -82,3 +83,17 @@ class EntryForm(forms.Form):
     """Which entry's sealed text is asked for."""
 
     entry = forms.IntegerField(min_value=1)
+
+
+class LegalHoldForm(forms.Form):
+    """Why a legal hold is set or lifted."""
+
+    hold_reason = forms.CharField(
+        label="Reason",
+        max_length=300,
+        validators=[plain_words],
+        widget=forms.TextInput(
+            attrs={"class": "form-control", "dir": "auto", "autocomplete": "off"}
+        ),
+        help_text="Goes on record and stands on the page of the case. No links, no hashes.",
+    )

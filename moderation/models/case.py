@@ -85,6 +85,10 @@ class Case(models.Model):
     opened_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)
     reopened_because = models.CharField(max_length=300, blank=True)
+    legal_hold_since = models.DateTimeField(
+        null=True, help_text="While set, nothing sealed for this case is deleted (H10)."
+    )
+    legal_hold_reason = models.CharField(max_length=300, blank=True)
 
     leased_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="leases"
@@ -103,6 +107,13 @@ class Case(models.Model):
                 name="case_work_order",
                 condition=Q(state__in=["open", "proposed", "disputed", "escalated"]),
             ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(legal_hold_since__isnull=True, legal_hold_reason="")
+                | Q(legal_hold_since__isnull=False) & ~Q(legal_hold_reason=""),
+                name="legal_hold_has_a_reason",
+            )
         ]
 
     def __str__(self) -> str:

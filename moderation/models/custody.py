@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pgtrigger
+from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Cast
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 
 CHAIN_LOCK = 0x43555354  # one writer at a time, until its transaction ends
 FIRST = b"\x00" * 32
+LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
+PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
+
+
+def plain_words(text: str) -> None:
+    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
+    if LINK_OR_HASH.search(text):
+        raise ValidationError(PLAIN_WORDS)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,6 @@ class SealedObjectQuerySet(models.QuerySet["SealedObject"]):
     def readable(self) -> "SealedObjectQuerySet":
         return self.filter(wrapped_key__isnull=False)
 
-    def deletable(self) -> "SealedObjectQuerySet":
-        """Still readable and not under a legal hold (H10)."""
-        return self.readable().filter(legal_hold=False)
-
     def unused(self) -> "SealedObjectQuerySet":
         """Nothing refers to them: whoever sealed them was stopped before it could."""
         links = [each.name for each in SealedObject._meta.related_objects]
@@ -38,7 +34,6 @@ class SealedObject(models.Model):
     size = models.PositiveBigIntegerField()
     wrapped_key = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    legal_hold = models.BooleanField(default=False)
     shredded_at = models.DateTimeField(null=True, help_text="When its key was destroyed.")
     erased_at = models.DateTimeField(null=True, help_text="When its file was deleted, after that.")
 

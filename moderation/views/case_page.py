@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from moderation.evidence import sealing
-from moderation.forms.review import AnswerForm
+from moderation.forms.review import AnswerForm, LegalHoldForm
 from moderation.models import Case, CustodyEvent, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
-from moderation.permissions import DECIDE_FINAL, URL_RAW
+from moderation.permissions import DECIDE_FINAL, LEGAL_HOLD, URL_RAW
 from moderation.review import answers, exposure, queue, withdrawn
 
 from . import case_story, words
@@ -53,7 +53,7 @@ def show(
 ) -> HttpResponse:
     """Render the case page; it goes on record where the person does not hold the case.
 
-    ``more``: conflict, draft, ticket, level, refused, unsealed.
+    ``more``: conflict, draft, ticket, level, refused, unsealed, hold_form.
     """
     user = person_of(request)
     entry = entry or entry_of(case, request.GET.get("entry"))
@@ -77,6 +77,7 @@ def show(
         "offers": offered(case, context) if held else [],
         "form": form or (fresh_form(case, user=user) if held else None),
         "may_unmask": user.has_perm(URL_RAW),
+        "hold_form": LegalHoldForm() if user.has_perm(LEGAL_HOLD) else None,
         "undoable": answers.undoable(by=user),
         "why_not": "" if held else queue.why_not(case, user=user),
     }

@@ -34,6 +34,8 @@ ACTIONS = {
     "hash_list_changed": "hash list changed",
     "hash_list_loaded": "hash list loaded",
     "lease_expired": "time for the case ran out",
+    "legal_hold_lifted": "legal hold lifted",
+    "legal_hold_set": "legal hold set",
     "manifest_applied": "manifest applied",
     "manifest_built": "manifest built",
     "manifest_read": "manifest taken out",

@@ -50,6 +50,8 @@ STEPS = {
     "case_reopened": "opened again",
     "case_viewed": "the page was read",
     "lease_expired": "the time ran out",
+    "legal_hold_lifted": "the legal hold was lifted",
+    "legal_hold_set": "a legal hold was set",
     "preview_opened": "a preview was shown",
     "preview_revealed": "a preview was asked for",
     "report_not_drafted": "no report was drafted",

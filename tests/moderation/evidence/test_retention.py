@@ -99,15 +99,6 @@ def test_a_reopened_case_keeps_its_previews(folder):
     assert retention.delete_due() == 2
 
 
-def test_a_legal_hold_goes_first(folder):
-    case_with_previews()
-    SealedObject.objects.update(legal_hold=True)
-    assert retention.delete_due() == 0
-    assert kept(folder) == 2
-    SealedObject.objects.update(legal_hold=False)
-    assert retention.delete_due() == 2
-
-
 @pytest.mark.parametrize(
     ("state", "stays"), [("draft", True), ("proposed", True), ("withdrawn", False)]
 )

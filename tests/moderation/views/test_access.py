@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from moderation.models import CustodyEvent, HashList, Scan
+from moderation.models import Case, CustodyEvent, HashList, Scan
 
 from . import rows
 
@@ -31,6 +31,8 @@ POST = {
     "switch_hash_list": ("list_manager",),
     "confirm_load": ("list_manager",),
     "verify_chain": ("auditor",),
+    "set_legal_hold": ("lead",),
+    "lift_legal_hold": ("lead",),
 }
 EVERYBODY = (
     "outsider",
@@ -53,6 +55,7 @@ def address(settings, tmp_path):
         "scan": rows.scan(revision).pk,
         "list": rows.hash_list().slug,
         "manifest": rows.manifest(revision).pk,
+        "case": Case.objects.create().pk,
     }
     needs = {
         "revision": "revision",
@@ -66,6 +69,8 @@ def address(settings, tmp_path):
         "hash_list": "list",
         "switch_hash_list": "list",
         "download_manifest": "manifest",
+        "set_legal_hold": "case",
+        "lift_legal_hold": "case",
     }
 
     def of(name: str) -> str:
@@ -98,6 +103,7 @@ def test_steps_are_refused_without_the_capability(request, login, address, name,
     assert answer.status_code == 403
     assert Scan.objects.get().state == "running"
     assert HashList.objects.get().enabled
+    assert Case.objects.get().legal_hold_since is None
     assert not CustodyEvent.objects.exists()
 
 

@@ -4,9 +4,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from moderation.evidence import store
+from moderation.evidence import legal_holds, store
 from moderation.media.preview import preview
-from moderation.models import Case, Entry, Preview, Reveal, Review, SealedObject
+from moderation.models import (
+    Case,
+    CustodyEvent,
+    Entry,
+    Preview,
+    Reveal,
+    Review,
+    SealedObject,
+)
 from moderation.review import queue
 from moderation.review.exposure import SHOWN_SIDE
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
@@ -216,6 +224,34 @@ def test_the_second_page_has_nothing_of_the_first(opened, reviewer, second_revie
         assert hidden not in source
 
 
+def test_a_legal_hold_is_set_and_lifted_by_keyboard(opened, lead):  # noqa: F811
+    case = make_case()
+    page = opened(lead, at(case))
+    for label, standing in (("Set a legal hold", 1), ("Lift the legal hold", 0)):
+        panel = page.locator("#legal-hold")
+        panel.get_by_label("Reason").focus()
+        page.keyboard.press("Enter")  # the browser asks for the reason first
+        expect(page.locator("dialog.ask[open]")).to_have_count(0)
+        page.keyboard.type("Order 7 of the court, 1 v z ?")
+        page.keyboard.press("Tab")
+        expect(panel.get_by_role("button", name=label)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Go back")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog.ask[open]")).to_have_count(0)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator(".messages")).to_contain_text("Legal hold")
+        expect(page.locator("[data-legal-hold]")).to_have_count(standing)
+    assert list(
+        CustodyEvent.objects.filter(action__startswith="legal_hold").values_list("action", "reason")
+    ) == [
+        ("legal_hold_set", "Order 7 of the court, 1 v z ?"),
+        ("legal_hold_lifted", "Order 7 of the court, 1 v z ?"),
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_overflows_or_breaks_an_accessibility_rule(
     opened,  # noqa: F811
@@ -231,12 +267,14 @@ def test_no_page_overflows_or_breaks_an_accessibility_rule(
     answer(known, reviewer, "ESCALATE")
     queue.claim(held, by=reviewer)
     queue.claim(disputed, by=lead)
+    legal_holds.set_hold(disputed, by=lead, reason="Ordered by the court. " + "x" * 200)
     found = []
     for user, address in (
         (reviewer, "/queue/?match=near"),
         (reviewer, at(held)),
         (second_reviewer, at(held)),
         (lead, at(disputed)),
+        (lead, at(held)),
     ):
         page = opened(user, address, color_scheme=scheme)
         for size in (NARROW, {"width": 720, "height": 450}, WIDE):  # the second: 200 % zoom
