@@ -7,7 +7,7 @@ from moderation.media import pdq as pdq_hash
 from moderation.media.decode import MAX_PIXELS, Picture, ScaledJpeg, decode, decode_scaled
 from moderation.media.digests import digests
 from moderation.media.frames import frames
-from moderation.media.phash import grey_phash, phash
+from moderation.media.phash import phash
 from moderation.media.variants import Variant, differing, undone
 
 
@@ -83,7 +83,7 @@ def hash_decoded(picture: Picture, *, later: Iterable[Variant] = ()) -> Perceptu
     luma = picture.luma
     turns, quality = pdq_hash.dihedral(luma)
     variants = differing([*undone(luma), *later], turns[0])
-    return Perceptual(turns[0], quality, b"".join(turns[1:]), variants, phash(picture.image))
+    return Perceptual(turns[0], quality, b"".join(turns[1:]), variants, phash(picture.pixels))
 
 
 def hash_scaled(scaled: ScaledJpeg) -> Perceptual:
@@ -95,4 +95,4 @@ def hash_scaled(scaled: ScaledJpeg) -> Perceptual:
         eighths=scaled.eighths,
         turn=scaled.turn,
     )
-    return Perceptual(turns[0], quality, b"".join(turns[1:]), None, grey_phash(scaled.grey))
+    return Perceptual(turns[0], quality, b"".join(turns[1:]), None, phash(scaled.grey))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import fft
 
 from moderation.media.compiled import compiled
@@ -22,13 +21,10 @@ _LOWEST = 8
 _FRACTION_BITS = 22
 
 
-def phash(image: Image.Image) -> bytes:
-    """Return the hash of ``image`` (8 bytes, the order of imagehash's hex form)."""
-    return grey_phash(np.asarray(image.convert("L")))
-
-
-def grey_phash(grey: NDArray[np.uint8]) -> bytes:
-    """Return the hash of a grey picture of shape (height, width)."""
+def phash(pixels: NDArray[np.uint8]) -> bytes:
+    """Return the hash (8 bytes, the order of imagehash's hex form) of a grey picture (height,
+    width) or of an RGB one (height, width, 3)."""
+    grey = pixels if pixels.ndim == 2 else _grey(pixels)
     small = shrink(grey)
     # Only the eight rows that are kept go through the second transform.
     columns = fft.dct(small, axis=0)[:_LOWEST]
@@ -57,6 +53,20 @@ def _weights(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[n
         return np.arange(_SIDE), np.ones(_SIDE, np.int64), alone
     first, count, weights = _lanczos_weights(size)
     return first, count, weights
+
+
+@compiled
+def _grey(pixels: Any) -> Any:
+    """Return what Pillow converts RGB to for its mode L: ITU-R 601 in 16-bit fixed point."""
+    height, width = pixels.shape[0], pixels.shape[1]
+    grey = np.empty((height, width), np.uint8)
+    for y in range(height):
+        row, out = pixels[y], grey[y]
+        for x in range(width):
+            red, green, blue = np.uint32(row[x, 0]), np.uint32(row[x, 1]), np.uint32(row[x, 2])
+            total = red * np.uint32(19595) + green * np.uint32(38470) + blue * np.uint32(7471)
+            out[x] = np.uint8((total + np.uint32(0x8000)) >> np.uint32(16))
+    return grey
 
 
 @compiled

@@ -126,6 +126,21 @@ def test_orientation_is_applied(turn, form):
     assert np.array_equal(np.asarray(picture.image), np.asarray(expected))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_has_the_pixels_that_pillow_gives(mode, progressive):
+    for seed, (quality, subsampling, turn) in enumerate(
+        [(30, 2, 1), (75, 1, 6), (90, 0, 1), (95, 2, 3), (60, 2, 5)]
+    ):
+        options = {"quality": quality, "subsampling": subsampling, "progressive": progressive}
+        drawn = scene(203 + seed, 150 - seed, seed).convert(mode)
+        data = encoded(drawn, "JPEG", exif=with_orientation(turn), **options)
+        expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        picture = decode(data)
+        assert picture.image.mode == mode
+        assert np.array_equal(picture.pixels, np.asarray(expected))
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_the_scaled_copy_is_turned_the_same_way(turn):
     data = encoded(scene(1000, 700, 2), "JPEG", exif=with_orientation(turn))
