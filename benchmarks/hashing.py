@@ -54,6 +54,7 @@ def _speeds(results: Results, files: list[bytes], *, growth: bool = False) -> No
         _each(_our_pdq_of_bytes, files),
         _each(_imagehash, files),
         _each(_perception, files),
+        repeats=3 if growth else 5,
     )
 
     def row(what: str, our: float, peer: float, name: str, goal: Goal, **more: str) -> None:
