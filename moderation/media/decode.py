@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from moderation.media import containers, pdq
+from moderation.media.flattening import flattened
 
 MAX_PIXELS = 100_000_000  # about 800 MB at the peak of a full decode; a scaled decode needs less
 
@@ -144,7 +145,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
                 _check_scans(data, opened.width * opened.height)
             opened.load()
             turn = containers.jpeg_orientation(data) if name == "jpeg" else _orientation(opened)
-            pixels = _pixels(_turned(_flattened(opened), turn))
+            pixels = _pixels(_turned(flattened(opened), turn))
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
@@ -177,7 +178,7 @@ def later_frames(
                     return
                 if wanted(number):
                     opened.load()
-                    seen = _turned(_flattened(opened), _orientation(opened))
+                    seen = _turned(flattened(opened), _orientation(opened))
                     yield number, Picture(name, _pixels(seen))
     except EOFError:
         return
@@ -291,38 +292,6 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         strip = np.asarray(image.crop((0, top, image.width, bottom)))
         pixels[top:bottom] = strip.reshape(pixels[top:bottom].shape)
     return pixels[:, :, 0] if image.mode == "L" else pixels
-
-
-def _flattened(image: Image.Image) -> Image.Image:
-    """Return ``image`` in mode L or RGB, 8 bits, transparency laid on white."""
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image)
-    if image.mode == "1":
-        return image.convert("L")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return a 16-bit, 32-bit or floating grey picture in mode L.
-
-    16 bits keep their upper eight. Wider ones have no fixed range: up to 255 is taken as it is,
-    more is scaled so that the largest value becomes 255; floats up to 1 are fractions of white.
-    """
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-    top = float(values.max())
-    if image.mode.startswith("I;16") or (image.mode == "I" and 255 < top <= 65535):
-        values = values // 256
-    elif image.mode == "F" and top <= 1:
-        values = values * 255
-    elif top > 255:
-        values = values * (255 / top)
-    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 def _why(name: str, data: bytes, error: Exception) -> str:
