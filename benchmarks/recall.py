@@ -24,6 +24,7 @@ from sample import drawing
 THRESHOLD, BLURRED_THRESHOLD = 31, 8
 PHASH_THRESHOLD = 8
 SIDE = 160  # pixels of the pictures that are all different
+SAME_MOTIF = 80  # bits between whole wallpapers; two that differ are about 128 apart
 LEAST_PAIRS = 200_000_000
 
 
@@ -104,7 +105,8 @@ def _false_pairs(results: Results, count: int) -> None:
             results.rows.append(Row(f"false pairs, {what}", *cells, asked_goal, "per million"))
     results.notes.append(
         f"False pairs: squares of {SIDE} pixels, disjoint ones of wallpapers and drawn ones, each "
-        "against each other one. Squares of one wallpaper may show the same motif."
+        "against each other one. Of wallpapers that are one picture in several sizes or colours "
+        "only the first is taken."
     )
     if all_pairs < LEAST_PAIRS:
         results.notes.append(f"False pairs: too few pictures for {LEAST_PAIRS:,} pairs.")
@@ -123,9 +125,14 @@ def _hashable(count: int) -> list[Image.Image]:
 def _different(count: int) -> Iterator[Image.Image]:
     """Yield pictures of which no two show the same: half squares of wallpapers, the rest drawn."""
     left = count
+    motifs: list[bytes] = []
     for file in pictures.wallpapers():
         with Image.open(file) as opened:
             picture = opened.convert("RGB")
+        motif, _ = reference_pdq(pictures.jpeg(picture.resize((512, 512))))
+        if any(_apart(motif, other) < SAME_MOTIF for other in motifs):
+            continue  # the same picture in another size or in other colours
+        motifs.append(motif)
         for square in crops(picture, SIDE)[: left - count // 2]:
             yield square
             left -= 1
