@@ -16,6 +16,8 @@ from moderation.datasets.manifests import ManifestRefused
 from moderation.datasets.readers import DatasetError
 from moderation.files import LocationError
 from moderation.models import Revision
+from moderation.models.custody import by_command
+from moderation.models.person import Capability
 from moderation.scanning.planning import ScanRefused
 
 logger = logging.getLogger(__name__)
@@ -100,17 +102,32 @@ class ActingCommand(Command):
         parser.add_argument(
             "--by",
             metavar="LOGIN",
-            help="who does this, for the chain of custody (default: system)",
+            help="who does this, for the chain of custody (default: system); their roles must"
+            " allow it, and the chain says that it was made by command",
         )
 
-    def person(self, options: dict[str, Any]) -> User | None:
-        """The person named by --by, None for the system; CommandError for nobody of that login."""
+    def handle(self, *args: Any, **options: Any) -> None:
+        with by_command():
+            super().handle(*args, **options)
+
+    def person(self, options: dict[str, Any], *needs: str) -> User | None:
+        """The person named by --by, None for the system.
+
+        CommandError for nobody of that login, and for a person without one of the permissions
+        that the same step needs on its page.
+        """
         login = options.get("by")
         if not login:
             return None
         user = User.objects.filter(username=login, is_active=True).first()
         if user is None:
             raise CommandError("--by names no active login of this installation.")
+        for missing in (each for each in needs if not user.has_perm(each)):
+            words = dict(Capability._meta.permissions)[missing.partition(".")[2]]
+            raise CommandError(
+                f"--by names somebody who may not do this (“{words}” is in none of their roles):"
+                " name who does it, or leave --by out."
+            )
         return user
 
 

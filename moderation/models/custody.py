@@ -3,6 +3,9 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 CHAIN_LOCK = 0x43555354  # one writer at a time, until its transaction ends
 FIRST = b"\x00" * 32
 LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
+_BY_COMMAND: ContextVar[bool] = ContextVar("by_command", default=False)
 PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
 
 
@@ -32,6 +36,19 @@ def plain_words(text: str) -> None:
     """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
     if LINK_OR_HASH.search(text):
         raise ValidationError(PLAIN_WORDS)
+
+
+@contextmanager
+def by_command() -> Iterator[None]:
+    """Mark the events of the block as made by command: whoever they name did not log in for them.
+
+    The mark is in ``after``, as ``via``, so the chain covers it.
+    """
+    token = _BY_COMMAND.set(True)
+    try:
+        yield
+    finally:
+        _BY_COMMAND.reset(token)
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,7 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
         """Add one event about ``subject`` inside the caller's transaction and return it.
 
         ``by`` is the person acting, None for the system itself (a command, a worker, the schedule).
+        Steps of a command carry a mark of their own: see ``by_command``.
 
         Raises TransactionManagementError outside a transaction: an event stands or falls with the
         step it describes.
@@ -86,7 +104,7 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
             object_type=subject._meta.model_name or "",
             object_id=str(subject.pk),
             before=before or {},
-            after=after or {},
+            after=(after or {}) | ({"via": "command"} if _BY_COMMAND.get() else {}),
             reason=reason,
             file_sha256=file_sha256,
         )

@@ -89,6 +89,7 @@ NAMES = {
     "rows_out": "rows left",
     "same": "unchanged",
     "undone": "review undone",
+    "via": "made by",
     "whole": "all there was",
 }
 FORMS = {

@@ -3,20 +3,24 @@
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import imagehash
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import Client
 from PIL import Image
 from pytest_django import Settings
 
 from config import env
 from moderation.hash_lists.loading import ListOptions, load
 from moderation.models import CustodyEvent, LegalBasis
+from moderation.scanning import fetching
 from tests import pictures
 
 
@@ -164,12 +168,65 @@ class TestFetching:
 class TestBy:
     WORDS = ("fetching", "on", *TestFetching.WORDS, "--until", "2099-12-31")
 
-    def test_a_step_is_recorded_under_the_person_named(self, list_manager: User) -> None:
-        lines(*self.WORDS, "--by", "lima", "--json")
+    def test_a_step_is_recorded_under_the_person_named_and_as_made_by_command(
+        self, operator: User, auditor: User, login: Callable[[User], Client]
+    ) -> None:
+        lines(*self.WORDS, "--by", "otto", "--json")
 
         event = CustodyEvent.objects.get(action="fetching_on")
-        assert event.actor == list_manager.person.pseudonym
-        assert event.role == "list_manager"
+        assert event.actor == operator.person.pseudonym
+        assert event.role == "operator"
+        assert event.after["via"] == "command"
+        page = login(auditor).get("/audit/").content.decode()
+        assert re.search(r"<dt>made by</dt>\s*<dd>command</dd>", page)
+
+    def test_the_mark_is_covered_by_the_chain_and_ends_with_the_command(self) -> None:
+        lines(*self.WORDS, "--json")
+        [event] = CustodyEvent.objects.all()
+        assert event.after["via"] == "command"
+        del event.after["via"]
+        assert event.computed_hash() != bytes(event.hash)
+
+        fetching.switch_off(by=None)
+        assert "via" not in CustodyEvent.objects.latest("seq").after
+
+    @pytest.mark.parametrize(
+        ("words", "login", "missing"),
+        [
+            (WORDS, "rhea", "Manage settings and schedules"),
+            (("fetching", "off"), "rhea", "Manage settings and schedules"),
+            (("build_manifest", "a@b"), "rhea", "Build removal manifests"),
+            (("apply_manifest", "m", "p", "--out", "o"), "rhea", "Build removal manifests"),
+            (("scan", "a@b"), "rhea", "Start, pause and cancel scans"),
+            (("scan", "a@b", "--fetch"), "remo", "Start, pause and cancel scans"),
+            (("rescan",), "rhea", "Start, pause and cancel scans"),
+            (
+                ("import_dataset", "p", "--dataset", "a", "--revision", "b"),
+                "rhea",
+                "Start, pause and cancel scans",
+            ),
+            (
+                ("load_hash_list", "f", "--list", "l", "--version", "1", "--format", "plain"),
+                "otto",
+                "Load and change hash lists",
+            ),
+        ],
+    )
+    def test_who_may_not_do_it_on_the_page_is_not_named_for_it(
+        self,
+        words: tuple[str, ...],
+        login: str,
+        missing: str,
+        reviewer: User,
+        operator: User,
+        reporter: User,
+    ) -> None:
+        with pytest.raises(CommandError, match=f"may not do this.*{missing}") as caught:
+            lines(*words, "--by", login)
+
+        assert caught.value.returncode == 1
+        assert "\n" not in str(caught.value)
+        assert not CustodyEvent.objects.exists()
 
     def test_nobody_of_that_name_is_refused(self) -> None:
         with pytest.raises(CommandError, match="no active login"):

@@ -10,6 +10,7 @@ from moderation.datasets import manifests, removals
 from moderation.management.base import ActingCommand as Base
 from moderation.management.numbers import counted
 from moderation.models import Receipt
+from moderation.permissions import MANIFEST_PUBLISH
 
 FILES = 20  # so many are named to a person; JSON names all
 
@@ -30,10 +31,10 @@ class Command(Base):
         )
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        by = self.person(options, MANIFEST_PUBLISH)
         manifest = manifests.read(options["manifest"])
         if options["key"] and options["key"].lower() != manifest.public_key:
             raise CommandError("The manifest is signed with another key than --key says.")
-        by = self.person(options)
         applied = manifests.apply(manifest, options["path"], out=options["out"])
         self._record(manifest, applied, by=by)
         self.name, self.out = manifest.name, options["out"]

@@ -11,6 +11,7 @@ from moderation.datasets import manifests, removals
 from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.management.numbers import counted
+from moderation.permissions import MANIFEST_PUBLISH
 
 
 class Command(Base):
@@ -33,14 +34,13 @@ class Command(Base):
         ]
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
-        manifest = removals.build_manifest(
-            revision_named(options["revision"]), by=self.person(options)
-        )
+        by = self.person(options, MANIFEST_PUBLISH)
+        manifest = removals.build_manifest(revision_named(options["revision"]), by=by)
         of = manifest.revision
         name = manifests.file_name(of.dataset.name, of.label, manifest.number)
         path = Path(options["out"] or env.DATA / "manifests" / name)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.part")
-        fresh.write_bytes(removals.read_manifest(manifest, by=self.person(options)))
+        fresh.write_bytes(removals.read_manifest(manifest, by=by))
         fresh.replace(path)
         return {"manifest": str(path), "lines": manifest.line_count}

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from moderation.management.base import ActingCommand as Base
+from moderation.permissions import SETTINGS_MANAGE
 from moderation.scanning import fetching
 
 
@@ -22,8 +23,9 @@ class Command(Base):
         parser.add_argument("--until", default="", metavar="DATE", help="its last day, YYYY-MM-DD")
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        by = self.person(options, SETTINGS_MANAGE)
         if options["state"] == "off":
-            if not fetching.switch_off(by=self.person(options)):
+            if not fetching.switch_off(by=by):
                 self.say("Fetching was off already.")
             return {"fetching": False, "until": None}
         if not (options["basis"] and options["officer"] and options["until"]):
@@ -33,7 +35,7 @@ class Command(Base):
                 basis=options["basis"],
                 officer=options["officer"],
                 until=_end_of(options["until"]),
-                by=self.person(options),
+                by=by,
             )
         except fetching.BasisRefused as error:
             raise CommandError(str(error)) from error

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from moderation.datasets.registering import register
 from moderation.management.base import ActingCommand as Base
+from moderation.permissions import SCAN_RUN
 
 
 class Command(Base):
@@ -37,7 +38,7 @@ class Command(Base):
             revision=options["revision"],
             mapping=_mapping(options["map"]),
             synthetic=options["synthetic"],
-            by=self.person(options),
+            by=self.person(options, SCAN_RUN),
         )
         for note in done.notes:
             self.say(note)

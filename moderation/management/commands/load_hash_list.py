@@ -30,6 +30,7 @@ from moderation.management.base import ActingCommand as Base
 from moderation.management.numbers import counted
 from moderation.models import HashList
 from moderation.models.case import HarmClass
+from moderation.permissions import LIST_MANAGE
 
 FOR_FORMATS = {
     "algorithm": ALGORITHM_FORMATS,
@@ -91,7 +92,7 @@ class Command(Base):
             if options[option] and options["format"] not in formats:
                 message = f"--{option} is only for the formats {', '.join(sorted(formats))}."
                 raise CommandError(message, returncode=2)
-        by = self.person(options)
+        by = self.person(options, LIST_MANAGE)
         try:
             with ExitStack() as stack:
                 file = stack.enter_context(_open(options["file"]))

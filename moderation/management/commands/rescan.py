@@ -9,6 +9,7 @@ from moderation.management import waiting
 from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.models import Scan
+from moderation.permissions import SCAN_RUN
 from moderation.scanning import progress, rescans
 
 
@@ -26,8 +27,9 @@ class Command(Base):
         )
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        by = self.person(options, SCAN_RUN)
         only = revision_named(options["revision"]) if options["revision"] else None
-        scans = [rescans.start(each, by=self.person(options)) for each in rescans.due(only)]
+        scans = [rescans.start(each, by=by) for each in rescans.due(only)]
         if not scans:
             self.say("Nothing is due.")
         elif options["wait"]:

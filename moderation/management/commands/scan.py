@@ -9,6 +9,7 @@ from moderation.management import waiting
 from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.models import Scan
+from moderation.permissions import SCAN_FETCH, SCAN_RUN
 from moderation.scanning import planning, progress
 
 
@@ -28,11 +29,11 @@ class Command(Base):
         )
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
+        needs = (SCAN_RUN, SCAN_FETCH) if options["fetch"] else (SCAN_RUN,)
+        by = self.person(options, *needs)
         revision = revision_named(options["revision"])
         slugs = options["lists"].split(",") if options["lists"] else None
-        scan = planning.start_or_resume(
-            revision, by=self.person(options), fetch=options["fetch"], lists=slugs
-        )
+        scan = planning.start_or_resume(revision, by=by, fetch=options["fetch"], lists=slugs)
         if options["wait"]:
             waiting.until_over([scan])
         else:
