@@ -5,7 +5,7 @@ Columns of hashes are fixed-width bytes, so that a whole column is one array for
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -166,26 +166,38 @@ class LedgerWriter:
 
 
 def read(
-    location: str, columns: Sequence[str] | None = None, *, rows: int = ROW_GROUP
+    location: str,
+    columns: Sequence[str] | None = None,
+    *,
+    rows: int = ROW_GROUP,
+    only: Collection[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the ledger's rows in order, with ``row`` and the columns asked for (all by default).
 
-    LedgerCorrupt for a file that is missing, damaged or not a ledger.
+    With ``only``, the batches that hold none of these rows are left out; whole row groups of such
+    are not even read. LedgerCorrupt for a file that is missing, damaged or not a ledger.
     """
     wanted = list(dict.fromkeys(["row", *(COLUMNS if columns is None else columns)]))
     unknown = set(wanted) - set(COLUMNS)
     if unknown:
         raise ValueError(f"no such column in a ledger: {', '.join(sorted(unknown))}")
+    asked = None if only is None else np.sort(np.fromiter(only, np.int64, len(only)))
     with _opened(location) as file:
         at = 0
         schema = pa.schema([SCHEMA.field(name) for name in wanted])
         stored = [name for name in wanted if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=rows, columns=stored):
-            numbers = batch.column("row").to_numpy()
-            if not np.array_equal(numbers, np.arange(at, at + batch.num_rows)):
-                raise LedgerCorrupt(_scan_again(location, "its rows are out of order"))
-            at += batch.num_rows
-            yield _completed(batch, schema)
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            if not _asked(asked, at, at + count):
+                at += count
+                continue
+            for batch in file.iter_batches(rows, row_groups=[group], columns=stored):
+                numbers = batch.column("row").to_numpy()
+                if not np.array_equal(numbers, np.arange(at, at + batch.num_rows)):
+                    raise LedgerCorrupt(_scan_again(location, "its rows are out of order"))
+                at += batch.num_rows
+                if _asked(asked, at - batch.num_rows, at):
+                    yield _completed(batch, schema)
         if at != file.metadata.num_rows:
             raise LedgerCorrupt(_scan_again(location, "rows are missing"))
 
@@ -219,6 +231,13 @@ def column_as_array(
     return values[known], numbers[known]
 
 
+def _asked(rows: npt.NDArray[np.int64] | None, begin: int, end: int) -> bool:
+    if rows is None:
+        return True
+    first, last = np.searchsorted(rows, (begin, end))
+    return bool(first < last)
+
+
 def _completed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns: list[Any] = [
         batch.column(field.name).cast(field.type)
@@ -237,7 +256,7 @@ def _table(columns: Mapping[str, Any], first: int, schema: pa.Schema) -> pa.Tabl
     arrays: list[Any] = []
     for field in schema:
         given = columns.get(field.name)
-        array = pa.nulls(count, field.type) if given is None else _array(given, field)
+        array = pa.nulls(count, field.type) if given is None else as_array(given, field)
         if len(array) != count:
             raise ValueError(f"{field.name} has {len(array)} values for {count} rows")
         if array.null_count and not field.nullable:
@@ -250,7 +269,8 @@ def _table(columns: Mapping[str, Any], first: int, schema: pa.Schema) -> pa.Tabl
     return table
 
 
-def _array(given: Any, field: Any) -> Any:
+def as_array(given: Any, field: Any) -> Any:
+    """Return Arrow, NumPy or Python values as an array of a ledger's field; ValueError if unfit."""
     kind = field.type
     if isinstance(given, pa.ChunkedArray):
         given = given.combine_chunks()

@@ -6,6 +6,7 @@ AES-256-GCM with a fresh 96-bit nonce before each sealed text; keys are 64 hex d
 import hmac
 import json
 import os
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -52,5 +53,14 @@ def open_text(sealed: bytes | memoryview) -> dict[str, str]:
 
 def url_key(url: str) -> bytes:
     """Return the keyed hash that stands for a URL outside sealed texts: 16 bytes of HMAC-SHA256."""
+    return _keyed(bytes.fromhex(settings.URL_KEY), url)
+
+
+def url_keys(urls: Iterable[str | None]) -> list[bytes | None]:
+    """Return `url_key` of each URL, None where there is none."""
     key = bytes.fromhex(settings.URL_KEY)
+    return [_keyed(key, url) if url else None for url in urls]
+
+
+def _keyed(key: bytes, url: str) -> bytes:
     return hmac.digest(key, url.encode("utf-8", "surrogatepass"), "sha256")[:16]

@@ -166,11 +166,6 @@ class Tally:
     exact: int = 0
     near: int = 0
 
-    def add(self, facts: RowFacts) -> None:
-        self.rows += 1
-        self.outcomes[facts.outcome] += 1
-        self.reasons[facts.reason] += 1
-
     def fields(self) -> dict[str, Any]:
         """As ShardScan keeps them."""
         return {

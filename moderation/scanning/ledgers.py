@@ -1,6 +1,6 @@
 """Ledgers as scanning uses them: whether one is valid, its parts to compare, rows side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,12 @@ from .facts import PDQ_WIDTH, RowFacts, Tally
 # Earlier versions whose hashes are right and only fewer: what was fetched for them still stands.
 STANDING = frozenset({"1"})
 NAMES = [each.name for each in fields(RowFacts)]
+COUNTED = ("row", "outcome", "reason")
+_COMPARED = {
+    **{name: (f"given_{name}", name, "fetched_at") for name in DIGESTS},
+    "pdq": ("pdq", "pdq_turns", "pdq_quality", "pdq_variants", "fetched_at"),
+    "phash": ("phash", "fetched_at"),
+}  # by algorithm: what there is to compare, and what tells its origin
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,18 @@ def open_valid(shard: Shard) -> Ledger | None:
 
 @dataclass(frozen=True)
 class Part:
-    """Some consecutive rows of a ledger."""
+    """Some consecutive rows of a ledger: all its columns, or those that were asked for."""
 
     batch: pa.RecordBatch
+
+    @classmethod
+    def of(cls, rows: list[RowFacts]) -> "Part":
+        """The rows as a ledger will hold them."""
+        arrays = [
+            ledger.as_array([getattr(each, field.name) for each in rows], field)
+            for field in ledger.SCHEMA
+        ]
+        return cls(pa.RecordBatch.from_arrays(arrays, schema=ledger.SCHEMA))
 
     @cached_property
     def start(self) -> int:
@@ -81,6 +96,14 @@ class Part:
     def facts(self, row: int) -> RowFacts:
         at = row - self.start
         return RowFacts(**{name: self.batch.column(name)[at].as_py() for name in NAMES})
+
+    def rows(self) -> list[RowFacts]:
+        lists = [self.batch.column(name).to_pylist() for name in NAMES]
+        return [RowFacts(*values) for values in zip(*lists, strict=True)]
+
+    def as_columns(self) -> dict[str, Any]:
+        """As a LedgerWriter takes them."""
+        return dict(zip(self.batch.schema.names, self.batch.columns, strict=True))
 
     def count(self, tally: Tally) -> None:
         tally.rows += self.batch.num_rows
@@ -95,18 +118,30 @@ class Part:
         columns = [
             self._column(algorithm, f"given_{algorithm}", Match.Origin.COLUMN)
             for algorithm in DIGESTS
+            if self._has(f"given_{algorithm}")
         ]
+        for origin, part in self._by_origin():
+            columns += [
+                part._column(name, name, origin) for name in (*DIGESTS, "phash") if self._has(name)
+            ]
+            if self._has("pdq"):
+                columns += part._turns(origin) + part._variants(origin)
+        return columns
+
+    def _has(self, name: str) -> bool:
+        return name in self.batch.schema.names
+
+    def _by_origin(self) -> Iterator[tuple[str, "Part"]]:
+        if not self._has("fetched_at"):
+            return
         fetched = pc.is_valid(self.batch.column("fetched_at"))
         for origin, here in (
             (Match.Origin.EMBEDDED, pc.invert(fetched)),
             (Match.Origin.FETCHED, fetched),
         ):
             part = Part(self.batch.filter(here))
-            if not part.batch.num_rows:
-                continue
-            columns += [part._column(name, name, origin) for name in (*DIGESTS, "phash")]
-            columns += part._turns(origin) + part._variants(origin)
-        return columns
+            if part.batch.num_rows:
+                yield origin, part
 
     def _column(self, algorithm: str, name: str, origin: str) -> Column:
         values, rows = ledger.column_as_array(self.batch, name)
@@ -116,8 +151,8 @@ class Part:
         present = self.batch.filter(pc.is_valid(self.batch.column("pdq")))
         values, rows = ledger.column_as_array(present, "pdq")
         turns, _ = ledger.column_as_array(present, "pdq_turns")
-        quality = [value or 0 for value in present.column("pdq_quality").to_pylist()]
-        low = np.asarray(quality, dtype=np.int64) < LOW_QUALITY
+        quality: Any = present.column("pdq_quality")
+        low = pc.fill_null(quality, 0).to_numpy() < LOW_QUALITY
         columns = [Column("pdq", ORIENTATIONS[0], origin, values, rows, low)]
         for turn, variant in enumerate(ORIENTATIONS[1:]):
             cut = np.ascontiguousarray(turns[:, turn * PDQ_WIDTH : (turn + 1) * PDQ_WIDTH])
@@ -140,16 +175,27 @@ class Part:
         return columns
 
 
-def as_columns(rows: list[RowFacts]) -> dict[str, list[Any]]:
-    """Rows turned into the columns that a LedgerWriter takes."""
-    return {name: [getattr(each, name) for each in rows] for name in NAMES}
+def parts(source: Ledger, algorithms: Collection[str] | None = None) -> Iterator[Part]:
+    """The ledger in pieces of bounded size, in row order.
 
-
-def parts(source: Ledger) -> Iterator[Part]:
-    """The ledger in pieces of bounded size, in row order."""
-    for batch in ledger.read(source.location, NAMES):
+    With ``algorithms`` only their columns and what is counted are read, else all.
+    """
+    names = NAMES
+    if algorithms is not None:
+        compared = (name for each in sorted(algorithms) for name in _COMPARED.get(each, ()))
+        names = list(dict.fromkeys((*COUNTED, *compared)))
+    for batch in ledger.read(source.location, names):
         if batch.num_rows:
             yield Part(batch)
+
+
+def facts_of(source: Ledger, rows: Collection[int]) -> dict[int, RowFacts]:
+    """All that the ledger holds of these rows."""
+    found = {}
+    for batch in ledger.read(source.location, NAMES, only=rows):
+        part = Part(batch)
+        found.update({row: part.facts(row) for row in rows if part.holds(row)})
+    return found
 
 
 class Aligned:

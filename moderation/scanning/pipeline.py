@@ -9,7 +9,6 @@ from functools import partial
 from django.conf import settings
 
 from moderation import files
-from moderation.algorithms import DIGESTS
 from moderation.datasets.ledger import LedgerWriter
 from moderation.datasets.readers import (
     WITH_PICTURES,
@@ -18,17 +17,17 @@ from moderation.datasets.readers import (
     ShardReader,
     open_shard,
 )
-from moderation.evidence.sealing import url_key
 from moderation.media.fetch import Fetcher
 from moderation.models import Coverage, Scan, Shard, ShardScan
 from moderation.models.legal_basis import LegalBasis
 
 from . import examining, flagging, ledgers
 from .columns import Column, of_urls
-from .facts import Flagged, RowFacts, Tally, columns_of
+from .facts import Flagged, RowFacts, Tally
 from .heartbeat import Heartbeat
 from .indexes import Span
 from .matcher import Hit, Matcher
+from .stated import stated
 
 PICTURE_ROWS = 64  # rows whose picture bytes may be in memory at once
 FLAG_ROWS = 500  # flagged entries written in one transaction
@@ -63,10 +62,6 @@ def scan_shard(shard_scan: ShardScan) -> None:
         raise DatasetError("Fetching is off: switch it on with `fetching on` and resume the scan.")
     with Heartbeat(shard_scan) as heartbeat:
         reader = open_shard(shard.form, shard.location, shard.columns)
-        if reader.checksum() != shard.checksum:
-            raise ShardChanged(
-                f"Shard {shard.number} changed since it was registered: register it again."
-            )
         matcher = Matcher(plan.spans)
         tally = Tally()
         if stored is not None and not plan.fetch:
@@ -106,6 +101,7 @@ def _from_shard(
 ) -> None:
     """Read the dataset itself; hash what it carries, fetch what it links to where that is on."""
     shard = shard_scan.shard
+    _check_unchanged(shard, reader)
     location = ledgers.location(shard)
     waiting: list[tuple[Flagged, list[Hit]]] = []
     with ExitStack() as stack:
@@ -121,27 +117,28 @@ def _from_shard(
         old = ledgers.aligned(previous) if previous else None
         rows_at_once = PICTURE_ROWS if plan.fetch or shard.form in WITH_PICTURES else None
         for batch in reader.batches(rows=rows_at_once or settings.SCAN_BATCH_ROWS, pictures=True):
-            facts = _facts_of(batch)
-            if old is not None:
-                old.fill(facts)
+            part = ledgers.Part(stated(batch))
             kept: list[examining.Kept] = []
             if source is not None or batch.pictures is not None:
-                examine = partial(_examine, batch, facts, matcher, source)
-                kept = list(pool.map(examine, range(len(facts))))
-            columns = columns_of(facts) + _url_columns(batch, matcher)
+                rows = part.rows()
+                if old is not None:
+                    old.fill(rows)
+                examine = partial(_examine, batch, rows, matcher, source)
+                kept = list(pool.map(examine, range(len(rows))))
+                part = ledgers.Part.of(rows)
+            columns = part.columns + _url_columns(batch, matcher)
             for row, hits in _by_row(matcher.match(columns)):
                 at = row - batch.start
-                flagged = _flagged(batch, facts[at], at)
+                flagged = _flagged(batch, part.facts(row), at)
                 picture = batch.pictures[at] if batch.pictures else None
                 kept_here = kept[at] if kept else examining.Kept()
-                if not kept_here.previews and picture and facts[at].pdq:
+                if not kept_here.previews and picture and flagged.facts.pdq:
                     kept_here = examining.keep(picture)
                 flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
                 waiting.append((flagged, hits))
                 _count(tally, hits)
-            ledger.write(ledgers.as_columns(facts))
-            for each in facts:
-                tally.add(each)
+            ledger.write(part.as_columns())
+            part.count(tally)
             heartbeat.check(tally.rows)
             if len(waiting) >= FLAG_ROWS:
                 flagging.record(shard_scan, waiting)
@@ -159,18 +156,26 @@ def _from_ledger(
     tally: Tally,
     heartbeat: Heartbeat,
 ) -> None:
-    """Join the stored hashes; the dataset is opened only for the texts of entries that hit."""
+    """Join the stored hashes; the dataset is opened only for the texts of entries that hit.
+
+    So a shard without a hit is not read at all, and its size alone tells whether it changed.
+    """
+    if reader.size() != shard_scan.shard.size:
+        raise _changed(shard_scan.shard)
+    by_url = any(name.startswith("url_") for name in matcher.algorithms)
+    if by_url:
+        _check_unchanged(shard_scan.shard, reader)
     found: dict[int, list[Hit]] = {}
-    facts: dict[int, RowFacts] = {}
-    for part in ledgers.parts(previous):
-        hits = matcher.match(part.columns)
-        for row, row_hits in _by_row(hits):
+    for part in ledgers.parts(previous, matcher.algorithms):
+        for row, row_hits in _by_row(matcher.match(part.columns)):
             found.setdefault(row, []).extend(row_hits)
-            facts[row] = part.facts(row)
         part.count(tally)
         heartbeat.check(tally.rows)
-    if any(name.startswith("url_") for name in matcher.algorithms):
-        _join_urls(reader, matcher, previous, found, facts, heartbeat)
+    if by_url:
+        _join_urls(reader, matcher, found, heartbeat)
+    elif found:
+        _check_unchanged(shard_scan.shard, reader)
+    facts = ledgers.facts_of(previous, found)
     waiting: list[tuple[Flagged, list[Hit]]] = []
     for row_hits in found.values():
         _count(tally, row_hits)
@@ -192,51 +197,23 @@ def _from_ledger(
     flagging.record(shard_scan, waiting)
 
 
+def _check_unchanged(shard: Shard, reader: ShardReader) -> None:
+    if reader.checksum() != shard.checksum:
+        raise _changed(shard)
+
+
+def _changed(shard: Shard) -> ShardChanged:
+    return ShardChanged(f"Shard {shard.number} changed since it was registered: register it again.")
+
+
 def _join_urls(
-    reader: ShardReader,
-    matcher: Matcher,
-    previous: ledgers.Ledger,
-    found: dict[int, list[Hit]],
-    facts: dict[int, RowFacts],
-    heartbeat: Heartbeat,
+    reader: ShardReader, matcher: Matcher, found: dict[int, list[Hit]], heartbeat: Heartbeat
 ) -> None:
     """URL digests are not kept in the ledger: the dataset's own URL column has them all."""
-    wanted: set[int] = set()
     for batch in reader.batches(rows=settings.SCAN_BATCH_ROWS, pictures=False):
         for row, hits in _by_row(matcher.match(_url_columns(batch, matcher))):
             found.setdefault(row, []).extend(hits)
-            wanted.add(row)
         heartbeat.check()
-    wanted -= facts.keys()
-    for part in ledgers.parts(previous) if wanted else ():
-        for row in [row for row in wanted if part.holds(row)]:
-            facts[row] = part.facts(row)
-
-
-def _facts_of(batch: Batch) -> list[RowFacts]:
-    """The facts that the dataset itself states, before any picture was looked at."""
-    rows = []
-    for at, (row_key, url) in enumerate(zip(batch.row_keys, batch.urls, strict=True)):
-        facts = RowFacts(
-            row=batch.start + at, row_key=row_key, url_key=url_key(url) if url else None
-        )
-        for algorithm in DIGESTS:
-            if algorithm in batch.given:
-                setattr(facts, f"given_{algorithm}", batch.given[algorithm][at])
-        given = any(getattr(facts, f"given_{algorithm}") for algorithm in DIGESTS)
-        status = batch.statuses[at] if batch.statuses else None
-        if given:
-            facts.ended("column")
-        elif batch.bad_given[at]:
-            facts.ended("bad_digest")
-        elif status is not None and status != "success":
-            facts.ended("download_failed")
-        elif batch.pictures is not None:
-            facts.ended("no_picture")
-        else:
-            facts.ended("not_fetched" if url else "no_url")
-        rows.append(facts)
-    return rows
 
 
 def _examine(

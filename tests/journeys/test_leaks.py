@@ -219,10 +219,10 @@ def test_an_error_that_quotes_what_it_read(
     text = (moved / "csv" / "links-00.csv").read_text()
     assert leaks(text)
 
-    def quoting(rows: list[Any]) -> dict[str, list[Any]]:
+    def quoting(part: ledgers.Part) -> dict[str, Any]:
         raise ValueError(f"cannot convert {text!r}")
 
-    monkeypatch.setattr(ledgers, "as_columns", quoting)
+    monkeypatch.setattr(ledgers.Part, "as_columns", quoting)
     scan = finish(planning.start(revision, by=None))
 
     assert scan.state == Scan.State.FAILED

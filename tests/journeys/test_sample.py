@@ -29,6 +29,19 @@ def planted(
     }
 
 
+def copies(truth: dict[str, Any], dataset: str) -> set[tuple[int, int, str]]:
+    """(shard, row, "pdq") of every copy of a known picture, however far its own PDQ is away.
+
+    A scan need not find those beyond the threshold (img2dataset may have framed them), but where it
+    does by leaving out a margin or the like, it is right.
+    """
+    return {
+        (each["shard"], each["row"], "pdq")
+        for each in truth["planted"]
+        if each["dataset"] == dataset and each["version"] == "1" and "pdq" in each["listed"]
+    }
+
+
 def found(run: Run, name: str, paths: list[str]) -> set[tuple[int, int, str]]:
     return {
         (paths.index(line["shard"]), line["row"], line["algorithm"])
@@ -66,7 +79,10 @@ def test_hash_only_finds_every_planted_exact_match_without_one_request(
         result = run("scan", f"{dataset}@v1", "--wait", here=dataset != "laion5b")
         assert result["state"] == "finished", result
         assert sum(result["outcomes"].values()) == result["entries"]
-        assert found(run, f"{dataset}@v1", names) == planted(truth, dataset, "hash_only", ("1",))
+        wanted = planted(truth, dataset, "hash_only", ("1",))
+        all_found = found(run, f"{dataset}@v1", names)
+        assert wanted <= all_found
+        assert all_found - wanted <= (set() if in_links else copies(truth, dataset))
     assert pictures.requests == []
 
 

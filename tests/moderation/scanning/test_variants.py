@@ -103,7 +103,7 @@ def test_rows_and_ledgers_give_the_same_columns(tmp_path: Path, drawn: list[byte
         rows.append(facts)
     place = str(tmp_path / "ledger")
     with ledger.LedgerWriter(place, shard_checksum="", algorithm_version="") as writer:
-        writer.write(ledgers.as_columns(rows))
+        writer.write(ledgers.Part.of(rows).as_columns())
     [part] = ledgers.parts(ledgers.Ledger(place, complete=True))
 
     def said(columns: list[Column]) -> list[Any]:
@@ -166,7 +166,7 @@ def test_what_was_fetched_for_an_old_ledger_stands_and_is_compared(
     with ledger.LedgerWriter(
         shard.ledger, shard_checksum=shard.checksum, algorithm_version="1"
     ) as writer:
-        writer.write(ledgers.as_columns(rows))
+        writer.write(ledgers.Part.of(rows).as_columns())
     before_variants(shard)
 
     load_list("near", "2", [WITHOUT, pdq_of(drawn[4])])

@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -74,7 +75,7 @@ def version(of: HashList, **fields) -> HashListVersion:
 
 
 def cover(shard: Shard, by: HashList, **fields) -> Coverage:
-    values = {"version": by.current, "algorithm_version": "1", "threshold": by.threshold} | fields
+    values = {"version": by.current, "algorithm_version": settings.ALGORITHM_VERSION, "threshold": by.threshold} | fields
     return Coverage.objects.create(shard=shard, hash_list=by, **values)
 
 
@@ -85,7 +86,7 @@ def scan(of: Revision, *, state: str = "running", done: int = 1, by: User | None
         kind=Scan.Kind.HASH_ONLY,
         reason=Scan.Reason.REQUESTED,
         state=state,
-        algorithm_version="1",
+        algorithm_version=settings.ALGORITHM_VERSION,
         requested_by=by,
         finished_at=ended,
     )
