@@ -13,7 +13,7 @@ from django.shortcuts import render
 
 from moderation.evidence import sealing
 from moderation.forms.review import AnswerForm, LegalHoldForm
-from moderation.models import Case, CustodyEvent, Entry, Match, Preview, Review
+from moderation.models import Case, CustodyEvent, Decision, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
 from moderation.permissions import DECIDE_FINAL, LEGAL_HOLD, URL_RAW
 from moderation.review import answers, exposure, queue, withdrawn
@@ -73,7 +73,8 @@ def show(
         "earlier": standing,
         "escalations": case_story.escalations(standing),
         "decision": decision,
-        "agreement": case_story.agreement(case_story.behind(decision, standing)),
+        "agreement": case_story.agreement(standing) if case.state == Case.State.CLOSED else "",
+        "kept": decision is not None and decision.verdict == Decision.Verdict.CLEARED,
         "offers": offered(case, context) if held else [],
         "form": form or (fresh_form(case, user=user) if held else None),
         "may_unmask": user.has_perm(URL_RAW),

@@ -24,6 +24,12 @@ AS = {
     Review.Stage.SECOND: "as the second person",
     Review.Stage.LEAD: "as a lead",
 }
+TURN = {
+    Review.Stage.FIRST: "first person",
+    Review.Stage.SECOND: "second person",
+    Review.Stage.LEAD: "lead",
+}
+VERDICTS = ("case_confirmed", "case_cleared")
 
 
 @dataclass(frozen=True)
@@ -76,13 +82,12 @@ def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
         (next(same), 1 + sum(1 for _ in same))
         for _, same in groupby(events.order_by("-seq")[:EVENTS], _told_once)
     ]
-    asked = {pk for event, _ in newest for pk in event.after.get("reviews", ())}
-    reviews = Review.objects.filter(case=case, pk__in=asked).in_bulk()
+    behind = {} if blind else rounds(case)
     return [
         {
             "event": event,
             "words": words.step(event.action),
-            "detail": detail(event, reviews) if times == 1 else f"{times} times in a row",
+            "detail": detail(event, behind) if times == 1 else f"{times} times in a row",
         }
         for event, times in newest
     ]
@@ -93,8 +98,23 @@ def _told_once(event: CustodyEvent) -> tuple[object, ...]:
     return (event.actor,) if event.action == "case_viewed" else (event.seq,)
 
 
-def detail(event: CustodyEvent, reviews: dict[int, Review]) -> str:
-    """What a step was about, beyond its name; ``reviews`` are those that its decisions name."""
+def rounds(case: Case) -> dict[int, list[Review]]:
+    """The answers of the round that each verdict ended, by the number of the verdict's event."""
+    told = _events(case).filter(action__in=("answer_settled", "case_reopened", *VERDICTS))
+    reviews = case.reviews.exclude(answer="").in_bulk()
+    found, standing = {}, list[Review]()
+    for event in told.order_by("seq"):
+        if event.action in VERDICTS:
+            found[event.seq] = standing
+        if event.action != "answer_settled":
+            standing = []
+        elif event.after["review"] in reviews:
+            standing = [*standing, reviews[event.after["review"]]]
+    return found
+
+
+def detail(event: CustodyEvent, behind: dict[int, list[Review]]) -> str:
+    """What a step was about, beyond its name; ``behind``: what `rounds` found."""
     after = event.after
     match event.action:
         case "answer_given":
@@ -109,36 +129,39 @@ def detail(event: CustodyEvent, reviews: dict[int, Review]) -> str:
         case "url_unmasked" | "caption_shown" | "case_opened":
             return f"of entry {after['entry']}" if "entry" in after else ""
         case "case_confirmed" | "case_cleared":
-            return agreement([reviews[pk] for pk in after.get("reviews", ()) if pk in reviews])
+            return agreement(behind.get(event.seq, []))
         case "case_reopened":
             return because(event.reason, event=event)
     return event.reason
 
 
 def agreement(answers: list[Review]) -> str:
-    """How far the two answers behind a verdict agree; empty unless there are two."""
-    if len(answers) != 2:
+    """How the answers of a round led to its verdict; empty for fewer than two.
+
+    Where people differed or a lead was asked, each answer is named with its stage.
+    """
+    if len(answers) < 2:
         return ""
-    first, second = answers
-    if first.answer == second.answer:
-        return f"Both say: {_short(second)}."
-    return (
-        "Both remove, for different reasons. "
-        f"The first says: {_short(first)}. The second says: {_short(second)}."
+    asked = escalations(answers)
+    verdicts = {each.answer in Review.REMOVALS for each in answers if each not in asked}
+    if len(answers) == 2 and len(verdicts) == 1 and not asked:
+        first, second = answers
+        if first.answer == second.answer:
+            return f"Both say: {_short(second)}."
+        return (
+            "Both remove, for different reasons. "
+            f"The first says: {_short(first)}. The second says: {_short(second)}."
+        )
+    by_lead = answers[-1].stage == Review.Stage.LEAD
+    if len(verdicts) == 1:
+        head = "A lead was asked."
+    else:
+        head = "Two people differed and a lead decided." if by_lead else "Not all said the same."
+    told = "; ".join(
+        f"{TURN[Review.Stage(each.stage)]}: “{Review.Answer(each.answer).label}”"
+        for each in answers
     )
-
-
-def behind(decision: Decision | None, standing: list[Review]) -> list[Review]:
-    """The answers of a round that a decision rests on, in their order; none of an older round's."""
-    if decision is None:
-        return []
-    people = (decision.first_id, decision.second_id)
-    removes = decision.verdict == Decision.Verdict.CONFIRMED
-    return [
-        review
-        for review in standing
-        if review.reviewer_id in people and (review.answer in Review.REMOVALS) == removes
-    ]
+    return f"{head} {told[0].upper()}{told[1:]}."
 
 
 def escalations(standing: list[Review]) -> list[Review]:

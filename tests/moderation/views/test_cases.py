@@ -423,6 +423,66 @@ def test_agreement_in_the_verdict_alone_is_told(login, reviewer, second_reviewer
     assert text(page).count(page.context["agreement"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        (
+            ("KEEP_FALSE_MATCH", "REMOVE_KNOWN", "KEEP_FALSE_MATCH"),
+            "Two people differed and a lead decided. First person: “Keep: a different picture”; "
+            "second person: “Remove: the match is right”; lead: “Keep: a different picture”.",
+        ),
+        (
+            ("KEEP_FALSE_MATCH", "REMOVE_KNOWN", "REMOVE_SUSPECT"),
+            "Two people differed and a lead decided. First person: “Keep: a different picture”; "
+            "second person: “Remove: the match is right”; "
+            "lead: “Remove: harmful in our own judgement”.",
+        ),
+        (
+            ("REMOVE_KNOWN", "ESCALATE", "REMOVE_KNOWN"),
+            "A lead was asked. First person: “Remove: the match is right”; "
+            "second person: “Escalate to a lead”; lead: “Remove: the match is right”.",
+        ),
+    ],
+)
+def test_a_verdict_that_a_lead_reached_names_every_answer(
+    login, reviewer, second_reviewer, lead, answers, told
+):
+    case = make_case()
+    for user, code in zip((reviewer, second_reviewer, lead), answers, strict=True):
+        case = settled(case, user, code)
+    assert case.state == "closed"
+    page = login(reviewer).get(at("case", case))
+    assert page.context["agreement"] == told
+    assert text(page).count(told) == 2  # with the decision, in the history
+    assert "Both say" not in text(page)
+    decisions.reopen(case, because="new_match")
+    settled(case, lead, "REMOVE_KNOWN")
+    last = settled(case, reviewer, "REMOVE_KNOWN")
+    page = login(reviewer).get(at("case", last))
+    assert page.context["agreement"] == "Both say: the match is right."
+    assert text(page).count(told) == 1  # the round before, in the history
+
+
+def test_after_an_escalation_a_lead_alone_asks_a_second_person(
+    login, reviewer, second_reviewer, lead
+):
+    case = settled(settled(make_case(), reviewer, "ESCALATE"), lead, "KEEP_FALSE_MATCH")
+    case = settled(case, second_reviewer, "KEEP_FALSE_MATCH")
+    assert login(reviewer).get(at("case", case)).context["agreement"] == (
+        "A lead was asked. First person: “Escalate to a lead”; lead: “Keep: a different picture”; "
+        "second person: “Keep: a different picture”."
+    )
+
+
+def test_no_harm_class_stands_beside_a_keep(login, reviewer, second_reviewer):
+    label = "Child sexual abuse material"
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    assert label in text(login(reviewer).get(at("case", case))).partition("data-answer")[0]
+    case = settled(settled(case, reviewer, "KEEP_FALSE_MATCH"), second_reviewer, "KEEP_FALSE_MATCH")
+    assert label not in text(login(reviewer).get(at("case", case)))
+
+
 def test_a_lead_reads_why_a_case_was_escalated(login, reviewer, second_reviewer, lead):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN")
     case = settled(case, second_reviewer, "ESCALATE", reason=SECRET)
