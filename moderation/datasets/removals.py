@@ -1,12 +1,14 @@
 """Confirmed removals: listed in a manifest, applied, and verified gone in a later revision."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from moderation.datasets import ledger, manifests
@@ -23,6 +25,27 @@ from moderation.models import (
 )
 
 IDENTIFIERS = ("url_key", "sha256", "sha1", "md5")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became, in a later revision, of the removals that a manifest lists."""
+
+    manifest: Manifest
+    lines: int
+    gone: int
+
+    @property
+    def left(self) -> int:
+        return self.lines - self.gone
+
+    def __str__(self) -> str:
+        removals = "removal" if self.lines == 1 else "removals"
+        told = (
+            f"{self.gone:,} of {self.lines:,} {removals} of manifest {self.manifest.number} "
+            f"of {self.manifest.revision} verified gone"
+        )
+        return f"{told}; {self.left:,} not" if self.left else told
 
 
 def build_manifest(revision: Revision, *, by: User | None) -> Manifest:
@@ -118,6 +141,34 @@ def verify(revision: Revision) -> int:
                 )
         marked += done
     return marked
+
+
+def outcomes(revision: Revision) -> list[Outcome]:
+    """What the scans of this revision say of the last manifest of each earlier revision of its
+    dataset. What an earlier revision was verified to be without is told there, not here."""
+    here, waiting = (
+        Q(lines__removal__verified_in=revision),
+        Q(lines__removal__state__in=[Removal.State.DUE, Removal.State.LISTED]),
+    )
+    last = (
+        Manifest.objects.filter(
+            revision__dataset=revision.dataset_id,
+            revision__registered_at__lt=revision.registered_at,
+        )
+        .order_by("revision_id", "-number")
+        .distinct("revision_id")
+    )
+    told = (
+        Manifest.objects.filter(pk__in=last.values("pk"))
+        .select_related("revision__dataset")
+        .annotate(
+            gone=Count("lines", filter=here, distinct=True),
+            told=Count("lines", filter=here | waiting, distinct=True),
+        )
+        .filter(told__gt=0)
+        .order_by("revision__registered_at")
+    )
+    return [Outcome(each, each.told, each.gone) for each in told]
 
 
 def _standing(revision: Revision) -> list[Removal]:

@@ -19,6 +19,8 @@ from moderation.models import (
     ShardScan,
 )
 
+from . import progress
+
 
 class ScanRefused(Exception):
     """The scan cannot start or change state; the message says what to do."""
@@ -170,7 +172,12 @@ def end_if_done(scan: Scan) -> bool:
         ) or running.update(state=Scan.State.FINISHED, finished_at=Now())
         if ended:
             scan.refresh_from_db()
-            CustodyEvent.objects.append("scan_ended", scan, by=None, after={"state": scan.state})
+            CustodyEvent.objects.append(
+                "scan_ended",
+                scan,
+                by=None,
+                after={"state": scan.state, **progress.found(scan)},
+            )
     return bool(ended)
 
 

@@ -4,15 +4,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from moderation.models import Flag, Scan, ShardScan
+from moderation.models import CustodyEvent, Flag, Scan, ShardScan
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of one scan. ``seconds_left`` is None while nothing can be said yet."""
+    """Counts of one scan. ``seconds_left`` is None while nothing can be said yet.
+
+    ``flags`` are those on entries that it matched, ``raised`` the ones among them that no scan had
+    raised before.
+    """
 
     rows: int
     rows_done: int
@@ -21,6 +25,7 @@ class Progress:
     exact: int
     near: int
     flags: int
+    raised: int
     cases: int
     shards: int
     shards_done: int
@@ -30,6 +35,11 @@ class Progress:
     @property
     def percent(self) -> int:
         return 100 if not self.rows else min(100, self.rows_done * 100 // self.rows)
+
+    @property
+    def known(self) -> int:
+        """The flags on matched entries that an earlier scan had raised."""
+        return self.flags - self.raised
 
 
 def of(scan: Scan) -> Progress:
@@ -45,7 +55,7 @@ def of(scan: Scan) -> Progress:
             outcomes.update(each.outcomes)
             reasons.update(each.reasons)
             exact, near = exact + each.exact, near + each.near
-    flags = Flag.objects.filter(matches__last_scan=scan)
+    flagged = _kept(scan) or found(scan)
     all_rows, done = rows["all"] or 0, rows["done"] or 0
     return Progress(
         rows=all_rows,
@@ -54,13 +64,26 @@ def of(scan: Scan) -> Progress:
         reasons=dict(reasons),
         exact=exact,
         near=near,
-        flags=flags.values("pk").distinct().count(),
-        cases=flags.values("case").distinct().count(),
+        flags=flagged["flags"],
+        raised=_raised(scan).count(),
+        cases=flagged["cases"],
         shards=sum(states.values()),
         shards_done=states[ShardScan.State.DONE],
         shards_failed=states[ShardScan.State.FAILED],
         seconds_left=_seconds_left(scan, all_rows, done),
     )
+
+
+def found(scan: Scan) -> dict[str, int]:
+    """Count the flags that the scan's matches are on, and the cases of those.
+
+    To be kept when the scan ends: a later scan that finds the same takes the matches over.
+    """
+    flags = Flag.objects.filter(Q(matches__last_scan=scan) | Q(matches__scan=scan))
+    return {
+        "flags": flags.values("pk").distinct().count(),
+        "cases": flags.values("case").distinct().count(),
+    }
 
 
 def as_json(scan: Scan) -> dict[str, Any]:
@@ -75,6 +98,26 @@ def as_json(scan: Scan) -> dict[str, Any]:
         "flags": now.flags,
         "cases": now.cases,
     }
+
+
+def _kept(scan: Scan) -> dict[str, int]:
+    """What was counted when the scan ended; nothing before that."""
+    if not scan.finished_at:
+        return {}
+    ended = CustodyEvent.objects.filter(
+        action="scan_ended", object_type="scan", object_id=str(scan.pk)
+    ).last()
+    return (
+        {name: ended.after[name] for name in ("flags", "cases") if name in ended.after}
+        if ended
+        else {}
+    )
+
+
+def _raised(scan: Scan) -> QuerySet[Flag]:
+    """The flags whose first match this scan found."""
+    own = Flag.objects.filter(matches__scan=scan).exclude(matches__scan__lt=scan.pk)
+    return own.distinct()
 
 
 def _seconds_left(scan: Scan, rows: int, done: int) -> int | None:

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from moderation.datasets import removals as removing
 from moderation.forms.scans import StartScanForm
 from moderation.models import HashList, Removal, Revision, Scan, Shard
 from moderation.permissions import MANIFEST_PUBLISH, SCAN_FETCH, SCAN_RUN, SCAN_VIEW
@@ -73,6 +74,9 @@ def render_revision(
                 {"state": state, "label": label, "count": removals.get(state, 0)}
                 for state, label in Removal.State.choices
             ],
+            "verified": removing.outcomes(row)
+            if row.scans.filter(state=Scan.State.FINISHED).exists()
+            else [],
             "removals_due": removals.get(Removal.State.DUE, 0),
             "manifests": row.manifests.select_related("built_by__person").order_by("-number"),
             "form": form,

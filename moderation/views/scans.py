@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation import tasks
+from moderation.datasets import removals
 from moderation.forms.scans import StartScanForm
 from moderation.models import Revision, Scan, ShardScan
 from moderation.outcomes import Outcome, outcome_of
@@ -88,6 +89,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
             "versions": row.versions.select_related("hash_list").order_by("hash_list__slug"),
             "failed": failed[:ERRORS],
             "failed_count": failed.count(),
+            "verified": removals.outcomes(row.revision) if row.state == Scan.State.FINISHED else [],
             "may_run": request.user.has_perm(SCAN_RUN),
         }
         | progress_of(row),

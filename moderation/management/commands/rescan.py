@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from moderation import tasks
-from moderation.management import waiting
+from moderation.management import scans, waiting
 from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.models import Scan
@@ -29,22 +29,28 @@ class Command(Base):
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         by = self.person(options, SCAN_RUN)
         only = revision_named(options["revision"]) if options["revision"] else None
-        scans = [rescans.start(each, by=by) for each in rescans.due(only)]
-        if not scans:
+        self.scans = [rescans.start(each, by=by) for each in rescans.due(only)]
+        if not self.scans:
             self.say("Nothing is due.")
         elif options["wait"]:
-            waiting.until_over(scans)
+            waiting.until_over(self.scans)
         else:
-            for scan in scans:
+            for scan in self.scans:
                 tasks.enqueue_scan.delay(scan.pk)
-        for scan in scans:
+        for scan in self.scans:
             scan.refresh_from_db()
-        failed = [scan for scan in scans if scan.state == Scan.State.FAILED]
+        failed = [scan for scan in self.scans if scan.state == Scan.State.FAILED]
         if failed:
             raise CommandError(f"Scan {failed[0].pk} failed: {failed[0].error}")
         return {
-            "scans": [{"revision": str(scan.revision), **progress.as_json(scan)} for scan in scans]
+            "scans": [
+                {"revision": str(scan.revision), **progress.as_json(scan)} for scan in self.scans
+            ]
         }
 
     def lines(self, result: dict[str, Any]) -> list[str]:
-        return [" · ".join(super(Command, self).lines(scan)) for scan in result["scans"]]
+        told = []
+        for scan, figures in zip(self.scans, result["scans"], strict=True):
+            told.append(" · ".join(super().lines(figures | {"flags": scans.flags(scan)})))
+            told += scans.verified(scan)
+        return told

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from moderation import tasks
-from moderation.management import waiting
+from moderation.management import scans, waiting
 from moderation.management.base import ActingCommand as Base
 from moderation.management.base import revision_named
 from moderation.models import Scan
@@ -41,4 +41,9 @@ class Command(Base):
         scan.refresh_from_db()
         if scan.state == Scan.State.FAILED:
             raise CommandError(f"Scan {scan.pk} failed: {scan.error}")
+        self.scan = scan
         return progress.as_json(scan)
+
+    def lines(self, result: dict[str, Any]) -> list[str]:
+        told = super().lines(result | {"flags": scans.flags(self.scan)})
+        return [*told, *scans.verified(self.scan)]
