@@ -291,3 +291,48 @@ def test_a_decision_stands_for_the_same_picture_in_the_next_revision(
     # A hash nobody had judged speaks against what was kept; what was confirmed stays so.
     case.refresh_from_db()
     assert case.state == (Case.State.CLOSED if verdict == "confirmed" else Case.State.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("found", "same_size", "state"),
+    [(True, True, "failed"), (False, True, "finished"), (False, False, "failed")],
+)
+def test_a_rescan_reads_the_shard_only_where_something_hit(
+    links: Revision,
+    drawn: list[bytes],
+    load_list: LoadList,
+    run_scan: RunScan,
+    found: bool,
+    same_size: bool,
+    state: str,
+) -> None:
+    load_list("demo", "1", ["md5 " + "ab" * 16])
+    run_scan(links)
+    path = Path(links.shards.get(number=1).location)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data if same_size else data + b"x")
+
+    load_list("demo", "2", [md5_of(drawn[8]) if found else "md5 " + "cd" * 16])
+    [due] = rescans.due()
+    scan = finish(rescans.start(due, by=None))
+
+    assert scan.state == state
+    assert ("Shard 1 changed since it was registered" in scan.error) == (state == "failed")
+    assert not Flag.objects.exists()
+
+
+def test_a_rescan_compares_what_the_first_scan_of_the_same_lists_compares(
+    embedded: Revision, drawn: list[bytes], load_list: LoadList, run_scan: RunScan
+) -> None:
+    """Each algorithm alone: the columns that are read are those it needs."""
+    load_list("none", "1", ["md5 " + "ab" * 16])
+    run_scan(embedded)
+    for number, line in enumerate((md5_of(drawn[2]), pdq_of(drawn[4]))):
+        load_list(f"one-{number}", "1", [line])
+        [due] = rescans.due()
+        finish(rescans.start(due, by=None))
+    found = Match.objects.values_list("flag__entry__row", "algorithm", "origin")
+    assert set(found) == {(2, "md5", "embedded"), (4, "pdq", "embedded")}
+    entry = Entry.objects.get(row=4)
+    assert (entry.width, entry.format) != (None, "")  # read for what hit alone
