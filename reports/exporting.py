@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from reports.models import Export, Report, ReportRefused, refuse_links
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 LINKS = ("url", "page_url")
 
 
@@ -115,8 +117,10 @@ def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:
 
 
 def escaped(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+    """Return a cell that no spreadsheet takes for a formula; a plain number is none."""
+    if text.startswith(FORMULA_SIGNS) and not NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
 
 
 def _cell(value: Any) -> str:

@@ -137,11 +137,36 @@ def test_formulas_are_escaped_from_the_dataset_to_the_file(
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_cell_never_begins_with_a_formula_sign(sign: str) -> None:
-    assert exporting.escaped(f"{sign}1") == f"'{sign}1"
+    assert exporting.escaped(f"{sign}1a") == f"'{sign}1a"
     assert exporting.escaped(f"1{sign}") == f"1{sign}"
     data = exporting.to_csv([{"a": f"{sign}1+1", "b": [f"{sign}x", "y"]}], ["a", "b"])
     (row,) = read(data)
     assert row == {"a": f"'{sign}1+1", "b": f"'{sign}x; y"}
+
+
+def test_a_key_that_is_a_negative_number_stays_that_key(
+    reviewer: User, second_reviewer: User, reporter: User, second_reporter: User
+) -> None:
+    case = make_case(entries=0)
+    add_entry(case, row_key="-1979901434736108304")
+    settled(case, reviewer, REMOVE)
+    settled(case, second_reviewer, REMOVE)
+    report = approved(case, by=second_reporter, composer=reporter)
+    made = exporting.export([report], by=reporter, purpose="filing", format="csv", whole=True)
+    (row,) = read(made.data)
+    assert row["row_key"] == "-1979901434736108304"
+
+
+@pytest.mark.parametrize("number", ["-1", "-0.5", "12", "-1979901434736108304"])
+def test_a_plain_number_is_no_formula(number: str) -> None:
+    assert exporting.escaped(number) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["+1", "--1", "-1-1", "-1.", "-.5", "-1.2.3", "-1e5", "-1+A1", "-1\n", "-1 ", "-", "-١"]
+)
+def test_what_only_begins_like_a_number_is_escaped(text: str) -> None:
+    assert exporting.escaped(text) == f"'{text}"
 
 
 def test_an_operator_has_overviews_but_no_full_links(report: Report, operator: User) -> None:
