@@ -107,11 +107,14 @@ def check_labels(*, category: str, external_id: str) -> None:
 
 
 def media_named(text: str) -> str:
-    """Return ``image``, ``video`` or ``other`` for a supplier's word or MIME type, "" for none."""
+    """Return ``photograph``, ``image``, ``video`` or ``other`` for a supplier's word or MIME type,
+    "" for none. A MIME type never says that an image is a photograph."""
     word = text.strip().lower()
     if not word:
         return ""
-    if word.startswith(("image", "photo", "picture", "still")):
+    if word.startswith("photo"):
+        return "photograph"
+    if word.startswith(("image", "picture", "still")):
         return "image"
     if word.startswith(("video", "movie", "film")):
         return "video"

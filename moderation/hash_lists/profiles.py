@@ -6,7 +6,7 @@ tools, domain.md 4.6). Everything else is a small JSON file:
     {"name": "example", "like": "generic", "delimiter": ";", "encoding": "cp1252",
      "header": true, "skip_rows": 2, "columns": {"Wert": "value", "Art": "algorithm"},
      "algorithm": "md5", "scheme": "iwf",
-     "categories": {"Kategorie 1": "A"}, "media": {"Foto": "image"},
+     "categories": {"Kategorie 1": "A"}, "media": {"Foto": "photograph"},
      "skip": {"Status": ["deleted"]},
      "classes": {"1": "csam-critical", "5": "not_a_match"}}
 

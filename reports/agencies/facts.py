@@ -216,13 +216,17 @@ def _match(match: Match) -> MatchFact:
 
 
 def _media_type(harm_class: str, matches: Sequence[Match]) -> str:
-    """Photograph or video only where a list's owner says so: nobody here saw the original."""
+    """Photograph or video only where a list's owner says so of this very file.
+
+    Nobody here saw the original, a near match is of another file, and "image", as a MIME type has
+    it, does not tell a photograph from a drawing.
+    """
     if harm_class == HarmClass.NON_PHOTOGRAPHIC:
         return "non_photographic"
-    media = {match.known_hash.media.lower() for match in matches}
+    media = {match.known_hash.media.lower() for match in matches if match.exact}
     if media & {"video"}:
         return "video"
-    if media & {"image", "photo", "photograph"}:
+    if "photograph" in media:
         return "photograph"
     return "unknown"
 

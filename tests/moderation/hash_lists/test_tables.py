@@ -72,7 +72,7 @@ def test_a_layout_of_ones_own():
             "algorithm": "sha1",
             "scheme": "land",
             "categories": {"Kategorie 1": "K1"},
-            "media": {"Lichtbild": "image"},
+            "media": {"Lichtbild": "photograph"},
             "skip": {"Status": ["gelöscht"]},
             "classes": {"K1": "csam-critical", "K9": "not_a_match"},
         }
@@ -89,8 +89,8 @@ def test_a_layout_of_ones_own():
     )
     found = items(text.encode("cp1252"), "csv", profile=profile)
     assert [(item.scheme, item.category, item.media) for item in known(found)] == [
-        ("land:csam-critical", "K1", "image"),
-        ("land", "K2", "image"),
+        ("land:csam-critical", "K1", "photograph"),
+        ("land", "K2", "photograph"),
     ]
     assert reasons(found) == [("skipped_by_profile", 4), ("not_a_match", 5)]
 

@@ -121,7 +121,7 @@ def test_usual(reviewer: User, second_reviewer: User, reporter: User) -> None:
         "page_url": "",
         "first_seen": "2026-01-02T03:04:05Z",
         "last_reachable": "2026-01-02T03:04:05Z",
-        "media_type": "photograph",
+        "media_type": "unknown",
         "ai_indication": {"value": "none", "signals": []},
         "match_basis": [
             {
@@ -141,6 +141,30 @@ def test_usual(reviewer: User, second_reviewer: User, reporter: User) -> None:
         "other_reports": [],
         "reporter_contact": "desk@example.invalid",
     }
+
+
+@pytest.mark.parametrize(
+    ("media", "algorithm", "told"),
+    [
+        ("photograph", "md5", "photograph"),
+        ("video", "md5", "video"),
+        ("image", "md5", "unknown"),  # a MIME type: drawings have it too
+        ("other", "md5", "unknown"),
+        ("", "md5", "unknown"),
+        ("photograph", "pdq", "unknown"),  # said of another file
+        ("video", "pdq", "unknown"),
+    ],
+)
+def test_the_kind_of_media_is_the_lists_own_word_for_this_very_file_or_unknown(
+    media: str, algorithm: str, told: str, reviewer: User, second_reviewer: User
+) -> None:
+    case = make_case(entries=0)
+    add_entry(case, algorithm=algorithm, pdq=bytes(range(32)))
+    settled(case, reviewer, REMOVE)
+    settled(case, second_reviewer, REMOVE)
+    KnownHash.objects.update(media=media)
+    (row,) = rows_of(draft_of(case))
+    assert row["media_type"] == told
 
 
 def test_maximum(
@@ -332,7 +356,7 @@ def test_entries_that_cannot_be_sent_are_left_out_with_the_reason(
         (unreadable.pk, ("its sealed link cannot be opened: check EVIDENCE_KEY",)),
     ]
     assert str(payload.coverage) == (
-        "3 entries, 1 row. 1 left out: no link; 1 left out: its sealed link cannot be opened: "
+        "1 of 3 entries; 1 left out: no link; 1 left out: its sealed link cannot be opened: "
         "check EVIDENCE_KEY."
     )
 
