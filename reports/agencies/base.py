@@ -41,17 +41,18 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many entries a report has, how many rows, and how often each reason left one out."""
+    """How many entries a report has, how many its file holds, one a row, and how often each reason
+    left one out."""
 
     entries: int
     rows: int
     reasons: dict[str, int]
 
     def __str__(self) -> str:
-        entries = f"{self.entries:,} {'entry' if self.entries == 1 else 'entries'}"
-        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        entries = "entry" if self.entries == 1 else "entries"
+        held = f"{self.rows:,} of {self.entries:,} {entries}"
         why = "; ".join(f"{count:,} left out: {words}" for words, count in self.reasons.items())
-        return f"{entries}, {rows}. {why}." if why else f"{entries}, {rows}."
+        return f"{held}; {why}." if why else f"{held}."
 
 
 @dataclass(frozen=True)

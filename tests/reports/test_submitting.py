@@ -404,4 +404,4 @@ def test_the_coverage_of_an_approved_report_is_what_the_chain_recorded(
     assert submitting.coverage(draft_of(case)) is None
     report = approved(case, by=second_reporter, composer=reporter)
     Case.objects.get(pk=case.pk).flags.first().matches.all().delete()  # facts change, the file not
-    assert str(submitting.coverage(report)) == "2 entries, 1 row. 1 left out: no link."
+    assert str(submitting.coverage(report)) == "1 of 2 entries; 1 left out: no link."

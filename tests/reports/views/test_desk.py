@@ -285,6 +285,9 @@ def test_the_check_names_what_is_left_out(
     assert f'name="country_{kept.pk}"' in page
     assert f'name="country_{left.pk}"' not in page  # nobody is asked for what is not sent
     assert "not asked: this entry is left out" in page
+    required = re.search(r"Required fields</span>\s*<span>(.*?)</li>", page, re.DOTALL)
+    assert required is not None
+    assert "complete" in required[1]  # of all that can be sent
 
 
 def test_a_filed_report_of_a_reopened_case_warns(
@@ -368,11 +371,11 @@ def test_an_approved_report_says_what_is_in_the_file_and_what_to_copy(
     report = approved(case, by=second_reporter, composer=reporter)
     client = login(reporter)
     page = client.get(reverse("reports:detail", args=[report.pk])).content.decode()
-    assert "3 entries, 2 rows. 1 left out: no link." in page
+    assert "2 of 3 entries; 1 left out: no link." in page
     assert re.search(r"<textarea[^>]*readonly>Found twice.</textarea>", page)
     assert "Not in the exported file" in page
     page = client.get(reverse("reports:export"), {"report": report.pk}).content.decode()
-    assert "3 entries, 2 rows. 1 left out: no link." in page
+    assert "2 of 3 entries; 1 left out: no link." in page
     assert re.search(r"<textarea[^>]*readonly>Found twice.</textarea>", page)
 
 
