@@ -47,7 +47,7 @@ class AnswerForm(HeldForm):
     idempotency_key = forms.CharField(max_length=64, widget=forms.HiddenInput)
     answer = forms.ChoiceField(
         choices=Review.Answer.choices,
-        error_messages={"required": "Choose one of the four answers."},
+        error_messages={"required": "Choose one of the answers."},
     )
     harm_class = forms.ChoiceField(
         label="Harm class of a removal",

@@ -62,6 +62,10 @@ def show(
     if not held:
         record_view(case, by=user)
     context |= evidence(entry) if entry is not None else {}
+    if held:
+        form = form or fresh_form(case, user=user)
+        context["offers"] = offered(case, context)
+        context["reason_need"] = reason_need(form, context["offers"])
     standing = [] if context["blind"] else earlier(case)
     decision = None if context["blind"] else case.decisions.standing().last()
     context |= {
@@ -71,12 +75,10 @@ def show(
         "reopening": case_story.reopening(case),
         "loss": withdrawn.loss(case),
         "earlier": standing,
-        "escalations": case_story.escalations(standing),
         "decision": decision,
         "agreement": case_story.agreement(standing) if case.state == Case.State.CLOSED else "",
         "kept": decision is not None and decision.verdict == Decision.Verdict.CLEARED,
-        "offers": offered(case, context) if held else [],
-        "form": form or (fresh_form(case, user=user) if held else None),
+        "form": form,
         "may_unmask": user.has_perm(URL_RAW),
         "hold_form": LegalHoldForm() if user.has_perm(LEGAL_HOLD) else None,
         "undoable": answers.undoable(by=user),
@@ -218,7 +220,7 @@ def initial(case: Case) -> dict[str, Any]:
 
 
 def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
-    """The four answers with key, words and consequence."""
+    """The answers with key, words and consequence; a lead has nobody to escalate to."""
     behind = {
         review.answer in Review.REMOVALS
         for review in ([] if context["blind"] else earlier(case))
@@ -231,6 +233,7 @@ def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
             "label": offer.answer.label,
             "locked": offer.locked,
             "explain": offer.explain,
+            "removes": offer.answer in Review.REMOVALS,
             "consequence": consequence(
                 offer.answer,
                 stage=context["stage"],
@@ -240,7 +243,17 @@ def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
             ),
         }
         for number, offer in enumerate(answers.offers(case, stage=context["stage"]), start=1)
+        if (offer.answer, context["stage"]) != (Review.Answer.ESCALATE, Review.Stage.LEAD)
     ]
+
+
+def reason_need(form: AnswerForm, offers: list[dict[str, Any]]) -> str:
+    """Whether a written reason is needed, as far as it can be said before the answer changes."""
+    chosen = [offer for offer in offers if offer["code"] == form["answer"].value()]
+    explained = any(offer["explain"] for offer in chosen or offers)
+    if not explained:
+        return "optional"
+    return "required" if chosen else "needed for some answers"
 
 
 def consequence(

@@ -80,6 +80,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         return case_page.show(request, row, form=form, status=400)
     except answers.ReasonNeeded as missing:
         form.add_error("reason", str(missing))
+        form.fields["reason"].widget.attrs["autofocus"] = True
         return case_page.show(request, row, form=form, status=400)
     except queue.NotYours:
         raise PermissionDenied from None

@@ -21,8 +21,8 @@ function choose(digit) {
   const answer = one(`[data-digit="${digit}"]:not(:disabled)`);
   if (!answer) return false;
   answer.checked = true;
-  answer.dispatchEvent(new Event("change", { bubbles: true }));
   answer.focus();
+  answer.dispatchEvent(new Event("change", { bubbles: true })); // may bring the reason into sight
   return true;
 }
 
@@ -77,12 +77,6 @@ document.addEventListener("keydown", (event) => {
   }
   if (typing(event.target)) return;
   if (act(event)) event.preventDefault();
-});
-
-// Some answers take a written reason; the server checks it, this only says so before sending.
-document.addEventListener("change", (event) => {
-  if (!event.target.matches("[data-digit]")) return;
-  event.target.form.elements.reason.required = event.target.matches("[data-explain]");
 });
 
 const sheetButton = one("[data-sheet-open]");

@@ -22,6 +22,7 @@ from tests.moderation.review.making import answer, make_case, settled
 from tests.moderation.views.test_previews import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
+DESK = {"width": 1280, "height": 900}
 DEAF = 800  # milliseconds, a little more than the page's own
 
 
@@ -126,6 +127,84 @@ def test_an_escalation_is_not_sent_without_a_reason(opened, reviewer):  # noqa: 
     page.keyboard.press("Control+Enter")
     expect(page.locator("[data-undo]")).to_be_visible()
     assert Review.objects.get(answer="ESCALATE").reason == "Two ships, I think."
+
+
+def clear_of_the_buttons(page, part) -> bool:
+    """Whether the whole of a part of the decision lies in sight, above its buttons."""
+    decision = page.locator(".decision").bounding_box()
+    buttons = page.locator(".decision .confirm").bounding_box()
+    box = part.bounding_box()
+    return bool(decision["y"] <= box["y"] and box["y"] + box["height"] <= buttons["y"])
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_the_label_says_when_a_reason_is_required_and_the_box_is_in_sight(
+    opened,  # noqa: F811
+    reviewer,
+    by_key,
+):
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case), viewport=DESK)
+    page.wait_for_timeout(DEAF)
+    need, box = page.locator("[data-reason-need]"), page.locator("[data-answer] textarea")
+    expect(need).to_have_text("needed for some answers")
+    for digit, words in (
+        ("1", "optional"),
+        ("4", "required"),
+        ("2", "optional"),
+        ("3", "required"),
+    ):
+        if by_key:
+            page.keyboard.press(digit)
+        else:
+            page.locator(f"[data-digit='{digit}']").check()
+        expect(need).to_have_text(words)
+        required = words == "required"
+        expect(box).to_have_js_property("required", required)
+        expect(page.get_by_label("Harm class")).to_be_visible(visible=not required)
+        if required:
+            assert clear_of_the_buttons(page, box)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_refused_answer_shows_its_reason_clear_of_the_buttons(
+    opened,  # noqa: F811
+    expected_errors,  # noqa: F811
+    reviewer,
+    scripts,
+):
+    expected_errors.append("400")
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case), viewport=DESK, java_script_enabled=scripts)
+    page.locator("[data-digit='3']").check()
+    page.locator("[data-answer] textarea").fill(" ")
+    page.get_by_role("button", name="Confirm and next").click()
+    expect(page.locator("[data-reason] .field-error")).to_contain_text("Write a reason below")
+    expect(page.locator("[data-answer] textarea")).to_be_focused()
+    expect(page.locator("[data-reason-need]")).to_have_text("required")
+    assert clear_of_the_buttons(page, page.locator("[data-answer] textarea"))
+    assert clear_of_the_buttons(page, page.locator("[data-reason] .field-error"))
+
+
+@pytest.mark.parametrize("disputed", [True, False])
+def test_a_lead_sees_every_answer_at_once(opened, reviewer, second_reviewer, lead, disputed):  # noqa: F811
+    case = make_case(entries=3)
+    why = "The hull is another one, and so is the flag. " * 8
+    if disputed:
+        case = settled(case, reviewer, "KEEP_FALSE_MATCH", reason=why)
+        case = settled(case, second_reviewer, "REMOVE_KNOWN", reason=why)
+    else:
+        case = settled(case, reviewer, "ESCALATE", reason=why)
+    queue.claim(case, by=lead)
+    page = opened(lead, at(case), viewport=DESK)
+    expect(page.locator("[data-round]")).to_contain_text("so is the flag")
+    answers_ = page.locator(".decision .choice")
+    expect(answers_).to_have_count(3)
+    for answer_ in answers_.all():
+        assert clear_of_the_buttons(page, answer_)
+    expect(page.locator("[data-next]")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("width", [1000, 1200, 1280, 1440])

@@ -279,7 +279,37 @@ def test_a_missing_reason_is_400_and_says_so_at_its_field(login, reviewer, enque
     assert page.context["form"].errors == {
         "reason": ["Write a reason below: it goes against an exact match."]
     }
+    assert page.context["reason_need"] == "required"
+    assert re.search(r"<textarea[^>]* autofocus", text(page))
     assert Case.objects.get().state == "open"
+
+
+@pytest.mark.parametrize(
+    ("near", "chosen", "need"),
+    [
+        (False, "", "needed for some answers"),
+        (False, "KEEP_FALSE_MATCH", "required"),
+        (False, "REMOVE_KNOWN", "optional"),
+        (True, "KEEP_FALSE_MATCH", "optional"),
+        (True, "ESCALATE", "required"),
+    ],
+)
+def test_the_reason_is_called_what_it_is(login, reviewer, near, chosen, need):
+    case = make_case(near=near)
+    page = login(reviewer).post(at("case_claim", case), {"answer": chosen}, follow=True)
+    assert re.search(rf"data-reason-need>{need}<", text(page))
+
+
+def test_a_lead_is_not_offered_to_ask_a_lead(login, reviewer, lead, enqueued, fields):
+    case = settled(make_case(near=True), reviewer, "ESCALATE")
+    queue.claim(case, by=lead)
+    client = login(lead)
+    page = client.get(at("case", case))
+    assert [offer["code"] for offer in page.context["offers"]] == list(Review.Answer)[:3]
+    assert page.context["reason_need"] == "optional"
+    refused = client.post(at("case_answer", case), fields(case, answer="ESCALATE", reason="hm"))
+    assert refused.status_code == 400
+    assert "A lead decides." in text(refused)
 
 
 def test_undo_brings_the_draft_back(login, reviewer, enqueued, fields):
