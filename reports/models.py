@@ -1,6 +1,6 @@
 """Reports about confirmed cases, the attempts to deliver them, and the exports people asked for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, models
@@ -8,6 +8,9 @@ from django.db.models import F, OuterRef, Q, Subquery
 
 from moderation.models import Case, Entry, SealedObject
 from moderation.models.custody import CHAIN_LOCK, LINK_OR_HASH, PLAIN_WORDS
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 class ReportConflict(Exception):
@@ -31,6 +34,10 @@ class ReportQuerySet(models.QuerySet["Report"]):
     def unsent(self) -> "ReportQuerySet":
         """Nothing has left the house yet: these can still be withdrawn."""
         return self.filter(state__in=Report.UNSENT)
+
+    def approvable_by(self, user: "User") -> "ReportQuerySet":
+        """Proposed, and by somebody else."""
+        return self.filter(state=Report.State.PROPOSED).exclude(composed_by=user)
 
     def exportable(self) -> "ReportQuerySet":
         """Two people stand behind them and their payload is sealed."""
