@@ -16,6 +16,7 @@ from reports.agencies import environments, registry
 from reports.agencies.base import Agency, UnknownAgency
 from reports.agencies.countries import NoCountry, code_of
 from reports.models import Report, ReportItem, ReportRefused, refuse_links
+from reports.telling import was_told
 
 AT_ONCE = 2000
 UNDRAFTED_SHOWN = 50
@@ -29,6 +30,7 @@ class Undrafted:
     case: Case
     reason: str
     may_draft: bool
+    may_tell: bool = False  # no report can carry it: a person tells the hotline otherwise
 
 
 @transaction.atomic
@@ -83,14 +85,18 @@ def note_refusal(case: Case, refused: ReportRefused) -> None:
 
 
 def undrafted() -> list[Undrafted]:
-    """Return the first UNDRAFTED_SHOWN confirmed cases that should have a report and have none."""
+    """Return the first UNDRAFTED_SHOWN confirmed cases that should have a report and have none.
+
+    What the hotline was told of on another channel is done, unless a report is possible by now.
+    """
     stands = Decision.objects.standing().filter(
         case=OuterRef("pk"), verdict=Decision.Verdict.CONFIRMED
     )
     cases = (
         Case.objects.filter(Exists(stands), state=Case.State.CLOSED)
         .filter(~Exists(Report.objects.live().filter(case=OuterRef("pk"))))
-        .order_by("closed_at", "pk")
+        .annotate(was_told=was_told())
+        .order_by("was_told", "closed_at", "pk")
     )
     waiting = []
     reportable = [HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC, HarmClass.UNKNOWN]
@@ -99,6 +105,8 @@ def undrafted() -> list[Undrafted]:
             agencies = registry.responsible(case.harm_class)
             environments.check_data(case, environments.environment_now())
         except (ReportRefused, UnknownAgency) as refused:
+            if case.was_told:
+                continue
             waiting.append(Undrafted(case, str(refused), may_draft=False))
             continue
         nothing = " ".join(filter(None, (each.nothing_to_tell(case) for each in agencies)))
@@ -110,7 +118,9 @@ def undrafted() -> list[Undrafted]:
             reason = "Its last report was withdrawn."
         else:
             reason = "No report was drafted when it was confirmed."
-        waiting.append(Undrafted(case, reason, may_draft=bool(agencies) and not nothing))
+        if not (case.was_told and nothing):
+            may_draft = bool(agencies) and not nothing
+            waiting.append(Undrafted(case, reason, may_draft=may_draft, may_tell=bool(nothing)))
     return waiting
 
 

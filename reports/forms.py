@@ -12,6 +12,7 @@ from reports.agencies import countries, registry
 from reports.agencies.base import Agency
 from reports.exporting import FORMATS
 from reports.models import Report, ReportItem, Submission
+from reports.telling import CHANNELS
 
 MOMENT = "%Y-%m-%dT%H:%M"
 COUNTRY = "country_"
@@ -150,6 +151,27 @@ class FileForm(StepForm):
         super().__init__(*args, report=report, **kwargs)
         if report.exports.filter(whole=True).exists():
             del self.fields["without_export"]
+
+
+class TellForm(Styled):
+    """That a person has told the hotline of a case on another channel than a report."""
+
+    channel = forms.ChoiceField(label="Channel", choices=list(CHANNELS.items()))
+    reference = forms.CharField(
+        label="Reference",
+        max_length=100,
+        validators=[plain_words],
+        help_text="As the hotline gave it; of a call, ask for one. No names, no links.",
+    )
+    told_at = forms.DateTimeField(
+        label="Told at (UTC)",
+        input_formats=[MOMENT],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["initial"] = {"told_at": timezone.now()}
+        super().__init__(*args, **kwargs)
 
 
 class CorrectForm(ReasonForm):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import desk, exports, steps
+from .views import desk, exports, steps, telling
 
 app_name = "reports"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("<int:pk>/", desk.report, name="detail"),
     path("<int:pk>/items/<int:item>/url/", desk.url, name="url"),
     path("cases/<int:pk>/draft/", steps.draft, name="draft"),
+    path("cases/<int:pk>/tell/", telling.tell, name="tell"),
     path("<int:pk>/edit/", steps.edit, name="edit"),
     path("<int:pk>/propose/", steps.propose, name="propose"),
     path("<int:pk>/send-back/", steps.send_back, name="send_back"),

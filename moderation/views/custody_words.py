@@ -33,6 +33,7 @@ ACTIONS = {
     "fetching_on": "fetching switched on",
     "hash_list_changed": "hash list changed",
     "hash_list_loaded": "hash list loaded",
+    "hotline_told": "hotline told on another channel",
     "lease_expired": "time for the case ran out",
     "legal_hold_lifted": "legal hold lifted",
     "legal_hold_set": "legal hold set",

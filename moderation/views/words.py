@@ -49,6 +49,7 @@ STEPS = {
     "case_released": "given back",
     "case_reopened": "opened again",
     "case_viewed": "the page was read",
+    "hotline_told": "the hotline was told on another channel",
     "lease_expired": "the time ran out",
     "legal_hold_lifted": "the legal hold was lifted",
     "legal_hold_set": "a legal hold was set",

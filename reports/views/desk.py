@@ -10,7 +10,7 @@ from moderation.models import CustodyEvent
 from moderation.permissions import REPORT_COMPOSE, URL_RAW
 from moderation.views.paging import page_of, query_without
 from moderation.views.people import person_of
-from reports import drafting
+from reports import drafting, telling
 from reports.agencies import registry
 from reports.agencies.facts import facts, items_of
 from reports.forms import FilterForm
@@ -39,6 +39,7 @@ def reports(request: HttpRequest) -> HttpResponse:
             "environments": sorted({report.environment for report in shown}),
             "agencies": {slug: agency.name for slug, agency in registry.AGENCIES.items()},
             "undrafted": drafting.undrafted(),
+            "told": telling.told(),
             "may_draft": request.user.has_perm(REPORT_COMPOSE),
             "exportable": Report.APPROVED_AND_ON,
         },

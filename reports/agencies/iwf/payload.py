@@ -47,7 +47,8 @@ class IWF(Agency):
             return ""
         return (
             "None of its entries has a link, and the IWF takes links only. Tell the hotline on "
-            "another channel. When a copy with a link joins the case, a report can be drafted here."
+            "another channel, by phone or mail, and record it here. When a copy with a link joins "
+            "the case, a report can be drafted here."
         )
 
     def payload(self, report: Report) -> Payload:
