@@ -115,7 +115,9 @@ def claim(case: Case, *, by: User) -> Case:
 def why_not(case: Case, *, user: User) -> str:
     """Why this person cannot take the case now, in one line; empty when they can."""
     if case.state == Case.State.ANSWERED:
-        return "It was just answered. It comes back once the time for undo is over."
+        if case.reviews.unsettled().filter(reviewer=user).exists():
+            return "You have just answered it. That takes effect once the time for undo is over."
+        return "It was just answered. What follows is known once the time for undo is over."
     if case.state not in NEEDS:
         return "The case is closed."
     if not user.has_perm(NEEDS[Case.State(case.state)]):

@@ -15,7 +15,7 @@ from moderation.evidence import sealing
 from moderation.forms.review import AnswerForm, LegalHoldForm
 from moderation.models import Case, CustodyEvent, Decision, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
-from moderation.permissions import DECIDE_FINAL, LEGAL_HOLD, URL_RAW
+from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
 from moderation.review import answers, exposure, queue, withdrawn
 
 from . import case_story, words
@@ -82,6 +82,7 @@ def show(
         "may_unmask": user.has_perm(URL_RAW),
         "hold_form": LegalHoldForm() if user.has_perm(LEGAL_HOLD) else None,
         "undoable": answers.undoable(by=user),
+        "may_decide": user.has_perm(DECIDE),
         "why_not": "" if held else queue.why_not(case, user=user),
     }
     answer = render(request, "moderation/case_detail.html", context | more, status=status)

@@ -1,10 +1,16 @@
 // Keys of the queue and the case page. Deaf while somebody types, while a key repeats, in dialogs,
-// and for the first 700 ms of a page: a key meant for the last case must not answer this one.
+// and for the first 700 ms of a page: a key meant for the last case must not answer this one. Typing
+// that began in that time keeps the page deaf until it rests; the hints are dim until then.
 
 const DEAF = 700;
-const loaded = performance.now();
+let waiting = setTimeout(listen, DEAF);
 
 const one = (selector) => document.querySelector(selector);
+
+function listen() {
+  waiting = 0;
+  document.documentElement.dataset.keys = "ready";
+}
 
 function typing(target) {
   return target.isContentEditable || ["TEXTAREA", "SELECT"].includes(target.tagName)
@@ -67,8 +73,11 @@ function act(event) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.repeat || event.isComposing || one("dialog[open]")) return;
-  if (performance.now() - loaded < DEAF) return;
+  if (waiting && !typing(event.target)) {
+    clearTimeout(waiting);
+    waiting = setTimeout(listen, DEAF);
+  }
+  if (waiting || event.repeat || event.isComposing || one("dialog[open]")) return;
   const reason = event.target.matches?.("[data-answer] textarea");
   const send = event.key === "Enter" && (event.ctrlKey || event.metaKey);
   if (send && (reason || !typing(event.target))) {

@@ -23,7 +23,7 @@ from tests.moderation.views.test_previews import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DESK = {"width": 1280, "height": 900}
-DEAF = 800  # milliseconds, a little more than the page's own
+READY = "html[data-keys=ready]"
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):  # noqa: F811
     first, second = make_case(near=True, priority=9), make_case(near=True)
     queue.claim(first, by=reviewer)
     page = opened(reviewer, at(first))
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     page.keyboard.press("3")
     expect(page.locator("[data-digit='3']")).to_be_checked()
     assert not Review.objects.exclude(answer="").exists()
@@ -57,20 +57,80 @@ def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):  # noqa: F811
     expect(page.locator("[data-undo]")).to_contain_text("Case")
 
 
-def test_a_new_page_is_deaf_at_first(opened, reviewer):  # noqa: F811
+def test_a_new_page_is_deaf_at_first_and_shows_it(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, "/queue/")
+    page.clock.install()
+    page.goto(at(case))
+    first, hint = page.locator("[data-digit='1']"), page.locator(".choice kbd").first
+    dim = hint.evaluate("e => getComputedStyle(e).opacity")
+    page.keyboard.press("1")
+    expect(first).not_to_be_checked()
+    page.clock.run_for(701)
+    expect(page.locator("html")).to_have_attribute("data-keys", "ready")
+    assert hint.evaluate("e => getComputedStyle(e).opacity") > dim
+    page.keyboard.press("1")
+    expect(first).to_be_checked()
+
+
+def test_typing_that_began_in_the_deaf_time_answers_nothing(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, "/queue/")
+    page.clock.install()
+    page.goto(at(case))
+    for key in "seen 1 2 3":  # a key every 300 ms, long past the first 700
+        page.keyboard.press(key)
+        page.clock.run_for(300)
+    expect(page.locator("[data-digit]:checked")).to_have_count(0)
+    expect(page.locator("html")).not_to_have_attribute("data-keys", "ready")
+    page.clock.run_for(701)
+    page.keyboard.press("2")
+    expect(page.locator("[data-digit='2']")).to_be_checked()
+
+
+def test_a_reason_in_the_deaf_time_is_sent_by_its_key(opened, reviewer):  # noqa: F811
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.evaluate("performance.now = () => 600")
-    page.keyboard.press("1")
-    expect(page.locator("[data-digit='1']")).not_to_be_checked()
+    page.locator("[data-digit='3']").check()
+    page.locator("[data-answer] textarea").type("Another ship.")
+    page.wait_for_selector(READY)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("[data-undo]")).to_be_visible()
+    assert Review.objects.get().reason == "Another ship."
+
+
+def test_leaving_with_a_typed_reason_asks_first(opened, lead):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=lead)
+    page = opened(lead, at(case))
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.locator("[data-answer] textarea").type("Another ship.")
+    page.get_by_role("link", name="Queue").first.click()
+    page.locator("#legal-hold").get_by_label("Reason").type("Order 7")
+    for _ in range(2):  # who stayed may send it again, and is asked again
+        page.get_by_role("button", name="Set a legal hold").click()
+        page.get_by_role("dialog").get_by_role("button", name="Set a legal hold").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert asked == ["beforeunload"] * 3
+    assert page.url.endswith(at(case))
+    assert Case.objects.get().legal_hold_since is None
+    page.locator("#legal-hold").get_by_label("Reason").fill("")
+    page.locator("[data-digit='3']").check()
+    page.get_by_role("button", name="Confirm and stay").click()
+    expect(page.locator("[data-undo]")).to_be_visible()
+    assert len(asked) == 3
+    assert Review.objects.get().reason == "Another ship."
 
 
 def test_keys_are_ignored_while_typing_and_in_the_sheet(opened, reviewer):  # noqa: F811
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     page.keyboard.press("r")
     page.keyboard.type("1 v z ?")
     expect(page.locator("[data-answer] textarea")).to_have_value("1 v z ?")
@@ -78,6 +138,7 @@ def test_keys_are_ignored_while_typing_and_in_the_sheet(opened, reviewer):  # no
     page.locator("h1").click()
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("?")
+    expect(page.locator("[data-sheet]")).to_contain_text("from the reason field too")
     expect(page.locator("[data-sheet]")).to_be_visible()
     page.keyboard.press("2")
     page.keyboard.press("Escape")
@@ -89,7 +150,7 @@ def test_a_key_held_down_does_nothing(opened, reviewer):  # noqa: F811
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     page.evaluate(
         "document.body.dispatchEvent(new KeyboardEvent('keydown',"
         " {key: '1', repeat: true, bubbles: true}))"
@@ -101,12 +162,13 @@ def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     page.keyboard.press("3")
     page.keyboard.press("Shift+Enter")
     expect(page.locator("[data-undo]")).to_be_visible()
-    expect(page.locator(".decision")).to_contain_text("just answered")
-    page.wait_for_timeout(DEAF)
+    expect(page.locator(".decision")).to_contain_text("You have just answered it")
+    expect(page.get_by_role("button", name="Next case")).to_be_visible()
+    page.wait_for_selector(READY)
     page.keyboard.press("z")
     expect(page.locator(".messages")).to_contain_text("Undone")
     expect(page.locator("[data-digit='3']")).to_be_checked()
@@ -117,7 +179,7 @@ def test_an_escalation_is_not_sent_without_a_reason(opened, reviewer):  # noqa: 
     case = make_case()
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     reason = page.locator("[data-answer] textarea")
     page.keyboard.press("4")
     page.keyboard.press("Control+Enter")
@@ -146,7 +208,7 @@ def test_the_label_says_when_a_reason_is_required_and_the_box_is_in_sight(
     case = make_case()
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case), viewport=DESK)
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     need, box = page.locator("[data-reason-need]"), page.locator("[data-answer] textarea")
     expect(need).to_have_text("needed for some answers")
     for digit, words in (
@@ -225,7 +287,7 @@ def test_v_raises_one_level_at_a_time_and_shift_v_lowers(opened, reviewer):  # n
     case = with_previews(make_case(near=True))
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.wait_for_timeout(DEAF)
+    page.wait_for_selector(READY)
     expect(page.locator("[data-stage] img")).to_have_count(0)
     page.mouse.move(400, 400)
     for level in ("1", "2"):
@@ -356,6 +418,7 @@ def test_no_page_overflows_or_breaks_an_accessibility_rule(
         (lead, at(held)),
     ):
         page = opened(user, address, color_scheme=scheme)
+        page.wait_for_selector(READY)
         for size in (NARROW, {"width": 720, "height": 450}, WIDE):  # the second: 200 % zoom
             page.set_viewport_size(size)
             width = page.evaluate("document.documentElement.scrollWidth")

@@ -199,6 +199,21 @@ def test_confirm_and_next(login, reviewer, enqueued, fields):
     assert "data-undo" in body
 
 
+def test_who_has_just_answered_reads_what_is_true_for_them(
+    login, reviewer, second_reviewer, enqueued
+):
+    case, other = make_case(priority=9), make_case()
+    answer(case, reviewer, "REMOVE_KNOWN")
+    client = login(reviewer)
+    body = text(client.get(at("case", case)))
+    assert "You have just answered it. That takes effect" in body
+    assert f'action="{reverse("moderation:queue_next")}"' in body
+    assert client.post(reverse("moderation:queue_next")).url == at("case", other)
+    body = text(login(second_reviewer).get(at("case", case)))
+    assert "It was just answered. What follows is known" in body
+    assert "You have just" not in body
+
+
 def test_a_double_submit_is_one_answer(login, reviewer, enqueued, fields):
     case = make_case()
     queue.claim(case, by=reviewer)
