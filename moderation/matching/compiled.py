@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from llvmlite import ir  # type: ignore[import-untyped]  # comes with numba, without types
+from numba.core import cgutils as numba_cgutils
 from numba.core import types as numba_types
 from numba.extending import intrinsic
 
@@ -15,6 +17,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 types: Any = numba_types  # numba ships partial annotations that refuse its own documented calls
 njit: Any = numba.njit
+cgutils: Any = numba_cgutils
 
 
 def read_only(dtype: Any, ndim: int) -> Any:
@@ -62,3 +65,24 @@ def _popcount(_context: Any, word: Any) -> Any:
 
 popcount = cast(Callable[[Any], int], intrinsic(_popcount))
 """The number of set bits of a 64-bit word; one machine instruction, inside compiled loops only."""
+
+
+def _prefetch(_context: Any, array: Any, at: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        read, keep, of_data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(ask, [place, read, keep, of_data])
+        return context.get_dummy_value()
+
+    return types.void(array, at), emit
+
+
+prefetch = cast(Callable[[Any, Any], None], intrinsic(_prefetch))
+"""Ask for the memory of the n-th number of a contiguous array, counted flat, without waiting.
+
+Inside compiled loops only. A place outside the array is never read: the processor ignores it.
+"""

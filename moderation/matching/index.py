@@ -24,6 +24,7 @@ from moderation.matching.bands import (
 )
 from moderation.matching.digests import DigestTable, group
 from moderation.matching.sections import (
+    VERSION,
     AnyArray,
     IndexCorrupt,
     Sections,
@@ -31,7 +32,7 @@ from moderation.matching.sections import (
     Writable,
 )
 
-__all__ = ["Hits", "IndexCorrupt", "KnownIndex", "write_index"]
+__all__ = ["VERSION", "Hits", "IndexCorrupt", "KnownIndex", "write_index"]
 
 BAND_PARTS = ("words", "starts", "order", "copies")
 DIGEST_PARTS = ("values", "starts", "seen")

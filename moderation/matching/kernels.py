@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from moderation.matching.compiled import compiled, popcount, read_only, types
+from moderation.matching.compiled import compiled, popcount, prefetch, read_only, types
 
 BUCKETS = 65_536  # values of one band of 16 bits
+AHEAD = 24  # digests whose memory is asked for before it is needed
 SORT_FROM = 512  # queries; below, ordering them costs more than the better locality saves
 
 _WORDS = read_only(types.uint64, 2)
@@ -193,16 +194,22 @@ def _shift(parts: int) -> Any:
     return np.uint64(shift)
 
 
+@compiled(types.uint64(types.uint64))
+def _marks(head: Any) -> Any:
+    """Return the three bits that a head sets in its word of ``seen``, told by its last 18 bits."""
+    mark = np.uint64(1) << (head & np.uint64(63))
+    mark |= np.uint64(1) << ((head >> np.uint64(6)) & np.uint64(63))
+    return mark | (np.uint64(1) << ((head >> np.uint64(12)) & np.uint64(63)))
+
+
 @compiled(_BUILD_DIGESTS)
 def build_digests(values: Any, starts: Any, seen: Any) -> None:
     """Fill starts and seen, both zero before, from ascending values."""
-    bucket_shift = _shift(starts.shape[0] - 1)
-    seen_shift = _shift(seen.shape[0] * 64)
+    bucket_shift, word_shift = _shift(starts.shape[0] - 1), _shift(seen.shape[0])
     for i in range(values.shape[0]):
         head = _head(values, i)
         starts[np.int64(head >> bucket_shift) + 1] += np.uint32(1)
-        bit = head >> seen_shift
-        seen[np.int64(bit >> np.uint64(6))] |= np.uint64(1) << (bit & np.uint64(63))
+        seen[head >> word_shift] |= _marks(head)
     for bucket in range(starts.shape[0] - 1):
         starts[bucket + 1] += starts[bucket]
 
@@ -211,18 +218,33 @@ def build_digests(values: Any, starts: Any, seen: Any) -> None:
 def find_digests(
     values: Any, starts: Any, seen: Any, queries: Any, out_query: Any, out_known: Any
 ) -> int:
-    """Write the known queries in their order, as many as there are queries at most; their count."""
-    width = values.shape[1]
-    bucket_shift = _shift(starts.shape[0] - 1)
-    seen_shift = _shift(seen.shape[0] * 64)
-    found = 0
-    for i in range(queries.shape[0]):
+    """Write the known queries in their order, as many as there are queries at most; their count.
+
+    Memory is far away, so nothing here waits for one digest: first every query meets ``seen``,
+    without a branch to guess; those that may be known wait in ``out_query``, their buckets are
+    asked for, and only then they are searched.
+    """
+    n, width = queries.shape
+    bucket_shift, word_shift = _shift(starts.shape[0] - 1), _shift(seen.shape[0])
+    waiting = 0
+    for i in range(n):
+        if i + AHEAD < n:
+            prefetch(seen, np.int64(_head(queries, i + AHEAD) >> word_shift))
         head = _head(queries, i)
-        bit = head >> seen_shift
-        if not (seen[np.int64(bit >> np.uint64(6))] >> (bit & np.uint64(63))) & np.uint64(1):
-            continue
-        bucket = np.int64(head >> bucket_shift)
-        low, high = np.int64(starts[bucket]), np.int64(starts[bucket + 1])
+        marks = _marks(head)
+        out_query[waiting] = i
+        waiting += int((seen[head >> word_shift] & marks) == marks)
+    for turn in range(waiting):
+        prefetch(starts, np.int64(_head(queries, out_query[turn]) >> bucket_shift))
+    for turn in range(waiting):
+        begin = np.int64(starts[_head(queries, out_query[turn]) >> bucket_shift])
+        out_known[turn] = begin
+        prefetch(values, begin * width)
+    found = 0
+    for turn in range(waiting):
+        i = out_query[turn]
+        low = out_known[turn]
+        high = np.int64(starts[np.int64(_head(queries, i) >> bucket_shift) + 1])
         while low < high:
             middle = (low + high) >> 1
             order = np.int64(0)  # below 0: known before the query

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from config import env
 from moderation import files
 from moderation.algorithms import MATCHED, width_of
-from moderation.matching.index import KnownIndex, write_index
+from moderation.matching.index import VERSION, KnownIndex, write_index
 from moderation.models import HashList, HashListVersion, KnownHash
 
 LAYOUT = 1  # of the choice of rows; part of the name
@@ -43,7 +43,8 @@ def spans_in_force(lists: Iterable[HashList] | None = None) -> list[Span]:
 
 def name_of(spans: Iterable[Span]) -> str:
     """The file name of the index for these spans. When a version was loaded is part of it: after
-    a database was restored its numbers are given once more, to other values."""
+    a database was restored its numbers are given once more, to other values. So is the version of
+    the format: a program that writes another one builds its own file."""
     text = ";".join(
         f"{s.list_id}:{s.after}-{s.upto}:"
         + ",".join(
@@ -54,7 +55,8 @@ def name_of(spans: Iterable[Span]) -> str:
         )
         for s in sorted(spans)
     )
-    return hashlib.sha256(f"{LAYOUT}|{_database()}|{text}".encode()).hexdigest()[:32] + ".index"
+    whole = f"{VERSION}|{LAYOUT}|{_database()}|{text}"
+    return hashlib.sha256(whole.encode()).hexdigest()[:32] + ".index"
 
 
 def open_index(spans: Iterable[Span]) -> KnownIndex:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moderation.matching.bands import Bytes, TableCorrupt
-from moderation.matching.digests import DigestTable, group
+from moderation.matching.digests import BLOCK, DigestTable, group
 from tests.moderation.matching.scan import random_hashes
 
 
@@ -47,6 +47,35 @@ def test_finds_what_a_dictionary_finds(kind: str, seed: int, size: int, width: i
     rows, places = table.find(queries)
     assert rows.tolist() == [i for i, query in enumerate(queries) if query.tobytes() in expected]
     assert (distinct[places] == queries[rows]).all()
+
+
+def test_more_queries_than_one_block_holds() -> None:
+    rng = np.random.default_rng(2)
+    values = group(random_hashes(rng, 30_000, 16), np.arange(30_000))[0]
+    queries = random_hashes(rng, 3 * BLOCK + 5, 16)
+    known = rng.permutation(len(queries))[:10_000]
+    known[:3] = BLOCK - 1, BLOCK, len(queries) - 1
+    known = np.unique(known)
+    expected = rng.integers(0, len(values), len(known))
+    queries[known] = values[expected]
+    rows, places = DigestTable.build(values).find(queries)
+    assert rows.tolist() == known.tolist()
+    assert places.tolist() == expected.tolist()
+
+
+def test_values_alike_in_their_first_eight_bytes_are_told_apart() -> None:
+    rng = np.random.default_rng(3)
+    values = random_hashes(rng, 4000, 20)
+    values[:, :8] = values[rng.integers(0, 40, 4000), :8]
+    values = np.concatenate([values, values[:500], random_hashes(rng, 500, 20)])
+    ids = rng.permutation(5000)
+    distinct, starts, grouped = group(values, ids)
+    pairs = sorted((value.tobytes(), int(known)) for value, known in zip(values, ids, strict=True))
+    assert [row.tobytes() for row in distinct] == sorted({value for value, _ in pairs})
+    assert grouped.tolist() == [known for _, known in pairs]
+    assert starts.tolist()[:-1] == [
+        at for at, (value, _) in enumerate(pairs) if not at or value != pairs[at - 1][0]
+    ]
 
 
 def test_first_and_last_value() -> None:

@@ -199,7 +199,7 @@ def whole(path: Path) -> bytes:
         (lambda data: data[:5000] + data[6000:], "is cut short or has something added"),
         (lambda data: b"PAR1" * 5000, "is not an index of known hashes"),
         (lambda data: bytes(len(data)), "is not an index of known hashes"),
-        (lambda data: HEADER.pack(MAGIC, 2) + data[64:], "has format version 2, this program"),
+        (lambda data: HEADER.pack(MAGIC, 1) + data[64:], "has format version 1, this program"),
         (lambda data: damaged(data, len(data) - 100), "is damaged in its table of contents"),
         (lambda data: damaged(data, len(data) - 10), "is damaged in its table of contents"),
     ],
