@@ -29,6 +29,7 @@ def read(file: BinaryIO, *, profile: Profile, algorithm: str | None) -> Iterator
     source = _Source(file, profile)
     rows = source.rows()
     layout: _Layout | None = None
+    any_good = False
     if not profile.header:
         layout = _Layout.by_position(profile, algorithm)
     for row in rows:
@@ -38,10 +39,12 @@ def read(file: BinaryIO, *, profile: Profile, algorithm: str | None) -> Iterator
             layout = _Layout.by_name(row, profile, algorithm)
             continue
         for item in _row(row, source.line, layout, profile):
-            if isinstance(item, Rejected) and item.reason in CUT_OFF and source.cut_off:
+            bad = isinstance(item, Rejected) and item.reason in CUT_OFF
+            if bad and source.cut_off and any_good:  # else the whole file is something else
                 raise ListUnreadable(
                     f"the file ends inside line {source.line}; fetch it again, or end its last line"
                 )
+            any_good = any_good or isinstance(item, Known)
             yield item
     if layout is None:
         raise ListUnreadable("the file has no header row; check skip_rows of the profile")

@@ -110,6 +110,19 @@ def test_plain_lines_without_an_algorithm_say_what_is_missing(tmp_path):
     assert "no_algorithm" not in line
 
 
+@pytest.mark.parametrize("format", ["plain", "csv"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_values_read_as_another_algorithm_say_so_with_or_without_a_last_line_end(
+    tmp_path, format, end
+):
+    file = tmp_path / "list"
+    head = "hash\n" if format == "csv" else ""
+    file.write_text(head + plain(range(20), "sha256").rstrip("\n") + end)
+    line = one_line(*run(*options(file, format=format), "--algorithm", "md5"))
+    assert "(not the length of its algorithm: 20)" in line
+    assert "check --format, --algorithm" in line
+
+
 def test_every_option(tmp_path):
     file = tmp_path / "list.txt"
     file.write_text(plain(range(3), "sha1"))

@@ -86,6 +86,19 @@ def test_a_file_cut_inside_a_value_is_refused():
         items(plain(range(3))[:-5], "plain", algorithm="md5")
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_values_of_another_algorithm_are_not_taken_for_a_cut_off_file(end):
+    text = "\n".join(hexed("sha256", number) for number in range(20)) + end
+    found = items(text, "plain", algorithm="md5")
+    assert reasons(found) == [("wrong_length", number) for number in range(1, 21)]
+
+
+def test_a_last_line_as_long_as_another_algorithm_may_be_either():
+    text = f"{plain(range(3), 'sha256')}{hexed('md5', 9)}"
+    with pytest.raises(ListUnreadable, match=r"line 4 is the last.*another algorithm.*cut off"):
+        items(text, "plain", algorithm="sha256")
+
+
 def test_the_last_line_needs_no_end():
     assert len(known(items(plain(range(3)).rstrip(), "plain", algorithm="md5"))) == 3
 
