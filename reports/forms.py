@@ -143,7 +143,9 @@ class FileForm(StepForm):
     )
 
     without_export = forms.BooleanField(
-        label="Nobody exported the agency's file of this report. It was filed all the same."
+        label="It was filed without this file.",
+        required=False,  # the browser would ask to tick it, be it true or not
+        help_text="Nobody exported the agency's file of this report yet: export it first.",
     )
 
     def __init__(self, *args: Any, report: Report, **kwargs: Any) -> None:
@@ -151,6 +153,11 @@ class FileForm(StepForm):
         super().__init__(*args, report=report, **kwargs)
         if report.exports.filter(whole=True).exists():
             del self.fields["without_export"]
+
+    def clean_without_export(self) -> bool:
+        if not self.cleaned_data["without_export"]:
+            raise ValidationError("Export first, or tick if it was filed without this file.")
+        return True
 
 
 class TellForm(Styled):

@@ -185,6 +185,9 @@ def test_from_draft_to_answer_by_two_people(
     )
     assert (status, state_of(report)) == (400, "approved")
     assert "Nobody exported the agency" in page
+    assert "Export first, or tick if it was filed without this file." in page
+    (box,) = re.findall(r'<input type="checkbox" name="without_export"[^>]*>', page)
+    assert "required" not in box  # no browser asks for a tick that may be false
     said = {"channel": "form", "external_reference": "IWF-5", "without_export": "on"}
     status, page = step(composer, "file", report, **said, submitted_at=now)
     assert (status, state_of(report)) == (302, "sent")
