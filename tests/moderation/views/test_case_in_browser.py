@@ -18,7 +18,7 @@ from moderation.models import (
 from moderation.review import queue
 from moderation.review.exposure import SHOWN_SIDE
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
-from tests.moderation.review.making import answer, make_case, settled
+from tests.moderation.review.making import add_entry, answer, make_case, settled, withdraw
 from tests.moderation.views.test_previews import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -391,6 +391,35 @@ def test_a_legal_hold_is_set_and_lifted_by_keyboard(opened, lead):  # noqa: F811
         ("legal_hold_set", "Order 7 of the court, 1 v z ?"),
         ("legal_hold_lifted", "Order 7 of the court, 1 v z ?"),
     ]
+
+
+def test_the_queue_fits_a_desk_with_everything_a_row_can_say(
+    opened,  # noqa: F811
+    reviewer,
+    second_reviewer,
+    lead,
+):
+    case = make_case(triage="critical", harm_class="csam", priority=1234)
+    for slug in ("tide-and-current", "estuary"):
+        add_entry(case, algorithm="pdq", distance=12, slug=slug)
+    Case.objects.update(due_at=case.opened_at)
+    withdraw(case)
+    queue.claim(settled(case, reviewer, "REMOVE_KNOWN"), by=second_reviewer)
+    page = opened(lead, "/queue/", viewport=DESK)
+    expect(page.locator(".tag").get_by_text("Waiting for a second person")).to_be_visible()
+    expect(page.get_by_text(second_reviewer.person.pseudonym)).to_be_in_viewport(ratio=1)
+    frame = page.locator(".table-frame")
+    assert frame.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_the_keys_stand_beside_a_long_title(opened, reviewer):  # noqa: F811
+    case = make_case(triage="critical", harm_class="adult_intimate", entries=12)
+    Case.objects.update(due_at=case.opened_at)
+    page = opened(reviewer, at(case), viewport=DESK)
+    title = page.locator(".page-head > div").first.bounding_box()
+    keys = page.locator("[data-sheet-open]").bounding_box()
+    assert keys["x"] >= title["x"] + title["width"]
+    assert keys["y"] + keys["height"] <= title["y"] + title["height"] + 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
