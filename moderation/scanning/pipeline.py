@@ -1,5 +1,6 @@
 """One shard of one scan: its rows to a ledger, its hits to flags. May be repeated at any point."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ from .matcher import Hit, Matcher
 from .stated import stated
 
 PICTURE_ROWS = 64  # rows whose picture bytes may be in memory at once
+STRIDE = 65_536  # rows without a hit that are read on rather than stepped over
 FLAG_ROWS = 500  # flagged entries written in one transaction
 
 
@@ -179,7 +181,7 @@ def _from_ledger(
     waiting: list[tuple[Flagged, list[Hit]]] = []
     for row_hits in found.values():
         _count(tally, row_hits)
-    for batch in reader.batches(rows=PICTURE_ROWS, pictures=True) if found else ():
+    for batch in _batches_with(sorted(found), reader):
         for at in range(len(batch.row_keys)):
             row = batch.start + at
             if row not in found:
@@ -195,6 +197,24 @@ def _from_ledger(
             flagging.record(shard_scan, waiting)
             waiting = []
     flagging.record(shard_scan, waiting)
+
+
+def _batches_with(wanted: list[int], reader: ShardReader) -> Iterator[Batch]:
+    """Yield the batches that hold these rows, stepping over long stretches between them."""
+    rows = PICTURE_ROWS if reader.form in WITH_PICTURES else settings.SCAN_BATCH_ROWS
+    at = 0
+    while at < len(wanted):
+        begun = at
+        for batch in reader.batches(rows=rows, pictures=True, start=wanted[at]):
+            end = batch.start + len(batch)
+            held = bisect_left(wanted, end) - at
+            if held:
+                at += held
+                yield batch
+            if at == len(wanted) or wanted[at] - end > STRIDE:
+                break
+        if at == begun:
+            raise DatasetError("Rows that its ledger knows are missing: register the shard again.")
 
 
 def _check_unchanged(shard: Shard, reader: ShardReader) -> None:
