@@ -52,9 +52,9 @@ def hash_picture(
 ) -> PictureHashes:
     """Return the hashes of the picture in ``data``, or raise PictureError.
 
-    A JPEG is decoded at the smallest scale that keeps 256 pixels a side, which moves a PDQ by about
-    two bits; it then has no variants. ``exact`` decodes it fully, as every other format always is,
-    and gives the bits of the reference, and the variants.
+    A JPEG is decoded to a half, a quarter or an eighth where that keeps 240 pixels a side, which
+    moves a PDQ by about two bits; it then has no variants. ``exact`` decodes it fully, as every
+    other format always is, and gives the bits of the reference, and the variants.
     """
     scaled = None if exact else decode_scaled(data, max_pixels=max_pixels)
     if scaled is not None:

@@ -146,7 +146,7 @@ def luma_of(pixels: NDArray[np.uint8]) -> NDArray[Any]:
     """Return the luma of ``pixels``: itself if (h, w), else float32 of an (h, w, 3) RGB picture."""
     if pixels.ndim == 2:
         return pixels
-    luma: Grid = _luma(pixels)
+    luma: Grid = _luma(np.ascontiguousarray(pixels).reshape(len(pixels), -1))
     return luma
 
 
@@ -169,12 +169,22 @@ def _all_bits(blocks: Grid) -> list[bytes]:
 
 
 @compiled
-def _luma(pixels: Any) -> Any:
-    height, width = pixels.shape[0], pixels.shape[1]
+def _luma(rows: Any) -> Any:
+    """Return the luma of ``rows`` of red, green, blue, red ...
+
+    The reference sums r * 0.299 + g * 0.587 + b * 0.114 in double precision and rounds to single.
+    Thousandths in whole numbers, divided in single precision, give the same for every colour.
+    """
+    height, width = rows.shape[0], rows.shape[1] // 3
     luma = np.empty((height, width), np.float32)
     for y in range(height):
+        row, out = rows[y], luma[y]
         for x in range(width):
-            luma[y, x] = pixels[y, x, 0] * 0.299 + pixels[y, x, 1] * 0.587 + pixels[y, x, 2] * 0.114
+            # 32 bits throughout: so the compiler takes eight pixels at a time.
+            total = np.uint32(row[3 * x]) * np.uint32(299)
+            total += np.uint32(row[3 * x + 1]) * np.uint32(587)
+            total += np.uint32(row[3 * x + 2]) * np.uint32(114)
+            out[x] = np.float32(np.int32(total)) / np.float32(1000)
     return luma
 
 

@@ -153,6 +153,16 @@ def test_the_scaled_copy_is_turned_the_same_way(turn):
     assert np.abs(full.astype(int) - scaled.grey).mean() < 4
 
 
+@pytest.mark.parametrize(
+    ("size", "eighths"),
+    [((3, 2), 8), ((500, 479), 8), ((480, 640), 4), ((961, 960), 2), ((1920, 1921), 1)],
+)
+def test_the_scaled_copy_halves_while_240_pixels_a_side_are_left(size, eighths):
+    scaled = decode_scaled(encoded(Image.new("RGB", size, "teal"), "JPEG"))
+    assert scaled.eighths == eighths
+    assert scaled.small.shape == tuple(-(-side * eighths // 8) for side in reversed(size))
+
+
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
 def test_of_many_frames_the_first_is_decoded(form):
     first, second = Image.new("RGB", (30, 20), "black"), Image.new("RGB", (30, 20), "white")

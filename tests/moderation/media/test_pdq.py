@@ -47,6 +47,15 @@ def test_equals_the_reference_on_scenes():
         assert quality > 50
 
 
+def test_every_colour_has_the_luma_of_the_reference():
+    values = np.arange(256, dtype=np.uint8)
+    green, blue = np.meshgrid(values, values, indexing="ij")
+    for red in range(256):
+        pixels = np.stack((np.full_like(green, red), green, blue), axis=-1)
+        expected = (red * 0.299 + green * 0.587 + blue * 0.114).astype(np.float32)
+        assert np.array_equal(pdq.luma_of(pixels), expected)
+
+
 def turned(pixels):
     return {
         "plain": pixels,

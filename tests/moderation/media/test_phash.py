@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from moderation.media.phash import _grey, phash, shrink
+from moderation.media.phash import grey_of, phash, shrink
 from tests.moderation.media.drawing import patterns, scene
 
 
@@ -41,7 +41,7 @@ def test_every_colour_becomes_the_grey_that_pillow_makes_of_it():
             np.meshgrid(values[red : red + 1], values, values, indexing="ij"), axis=-1
         )[0]
         expected = Image.fromarray(np.ascontiguousarray(pixels)).convert("L")
-        assert np.array_equal(_grey(np.ascontiguousarray(pixels)), np.asarray(expected))
+        assert np.array_equal(grey_of(pixels), np.asarray(expected))
 
 
 def test_shrinks_to_the_bytes_that_pillow_gives():
