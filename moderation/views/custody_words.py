@@ -11,7 +11,8 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from moderation.hash_lists import reasons
-from moderation.models import Case, CustodyEvent, HashListVersion, Removal, Scan
+from moderation.models import Case, CustodyEvent, HashListVersion, Preview, Removal, Review, Scan
+from moderation.models.case import HarmClass, Triage
 
 ACTIONS = {
     "answer_given": "answer given",
@@ -37,6 +38,9 @@ ACTIONS = {
     "lease_expired": "time for the case ran out",
     "legal_hold_lifted": "legal hold lifted",
     "legal_hold_set": "legal hold set",
+    "locked_out": "locked out after wrong passwords",
+    "logged_in": "logged in",
+    "logged_out": "logged out",
     "manifest_applied": "manifest applied",
     "manifest_built": "manifest built",
     "manifest_read": "manifest taken out",
@@ -88,7 +92,9 @@ NAMES = {
     "new": "new",
     "removed": "removed",
     "rows_out": "rows left",
+    "reveal": "look",
     "same": "unchanged",
+    "stage": "as",
     "undone": "review undone",
     "via": "made by",
     "whole": "all there was",
@@ -111,7 +117,23 @@ WITHDRAWN = re.compile(r"known_hash_withdrawn version (\d+)")
 COUNTS = frozenset(
     {"changed", "entries", "items", "lines", "new", "removed", "rows", "rows_out", "same"}
 )
+NUMBER = re.compile(r"(.*?)\s*(\d{1,18})")
 CODE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+STAGES = {
+    Review.Stage.FIRST: "first person",
+    Review.Stage.SECOND: "second person",
+    Review.Stage.LEAD: "lead",
+}
+NUMBERED = frozenset(
+    {"case", "decision", "entry", "known_hashes", "reveal", "review", "revision"}
+    | {"reviews", "submission", "undone"}
+)
+_CHOICES = {
+    "answer": Review.Answer,
+    "harm_class": HarmClass,
+    "level": Preview.Level,
+    "triage": Triage,
+}
 _STATES = {
     "case": Case.State,
     "removal": Removal.State,
@@ -138,6 +160,22 @@ def code_of(text: str, words: Mapping[str, str]) -> str:
     """Return the code that someone means who writes it, or its words."""
     wanted = text.strip().lower()
     return next((code for code, said in words.items() if said == wanted), wanted)
+
+
+def object_of(text: str) -> tuple[str, str]:
+    """Return the code of the kind of object and the number that someone means who writes
+    ``case:29``, ``case 29``, ``case`` or ``29``; either may be empty."""
+    kind_, colon, number = text.partition(":")
+    if not colon and (found := NUMBER.fullmatch(text.strip())):
+        kind_, number = found[1], found[2]
+    return code_of(kind_, OBJECTS), number.strip()
+
+
+def version_of(text: str) -> HashListVersion | None:
+    """Return the version of a hash list that is meant by the words that stand for it."""
+    slug, said, label = text.strip().partition(", version ")
+    versions = HashListVersion.objects.filter(hash_list__slug=slug, label=label)
+    return versions.first() if said else None
 
 
 def versions_in(events: Iterable[CustodyEvent]) -> dict[int, str]:
@@ -184,8 +222,13 @@ def _value(name: str, value: Any, event: CustodyEvent, versions: Mapping[int, st
         return "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name in _CHOICES and value in _CHOICES[name].values:
+        return str(_CHOICES[name](value).label)
+    if name == "stage" and value in STAGES:
+        return STAGES[Review.Stage(value)]
     if isinstance(value, int):
-        return f"{value:,}" if name in COUNTS else str(value)
+        shown = f"{value:,}" if name in COUNTS else str(value)
+        return f"no. {shown}" if name in NUMBERED else shown
     if isinstance(value, dict):
         if name == "rejected":
             return reasons.told(value) or "none"
@@ -194,7 +237,8 @@ def _value(name: str, value: Any, event: CustodyEvent, versions: Mapping[int, st
     if isinstance(value, list):
         if name == "versions":
             return "; ".join(versions.get(v, f"version {v}") for v in value) or "none"
-        return ", ".join(_value("", each, event, versions) for each in value) or "none"
+        each_name = name if name in NUMBERED else ""
+        return ", ".join(_value(each_name, each, event, versions) for each in value) or "none"
     if name == "state" and event.object_type in _STATES:
         return str(dict(_STATES[event.object_type].choices).get(value, value)).lower()
     return _text(str(value))

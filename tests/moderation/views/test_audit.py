@@ -211,6 +211,63 @@ def test_filters_take_words_too(login, auditor, events, filters, seqs):
     assert shown(login(auditor).get(URL, filters)) == seqs
 
 
+def test_an_object_is_found_by_the_words_that_stand_for_it(login, auditor, events):
+    scan, other = events
+    known = rows.hash_list("tide")
+    add("hash_list_loaded", known.current)
+    client = login(auditor)
+    for about, seqs in (
+        (f"scan {scan.pk}", [2, 1]),
+        (f"Scan  {scan.pk} ", [2, 1]),
+        (f"scan:{other.pk}", [3]),
+        (f"scan: {other.pk}", [3]),
+        ("scan", [3, 2, 1]),
+        ("hash list version", [5]),
+        (f"hash list version {known.current.pk}", [5]),
+        ("tide, version 2026-01", [5]),
+    ):
+        assert shown(client.get(URL, {"object": about})) == seqs, about
+    for event in client.get(URL).context["events"]:
+        assert event.seq in shown(client.get(URL, {"object": event.object_words}))
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ({"object": "29"}, "Object: a number alone is not enough. Write of what, as in “case 29”."),
+        ({"object": "boat 2"}, "Object: no event is about that kind."),
+        ({"object": "scan 999999"}, "Object: there is no event about scan 999999."),
+        ({"action": "boat"}, "Action: nothing of that name is recorded."),
+        ({"actor": "P-BOAT"}, "Person: no event is by that pseudonym."),
+        ({"action": "scan_started", "actor": "P-BOAT"}, "Person: no event is by that pseudonym."),
+        ({"action": "scan_paused", "actor": "system"}, "no event fits them all"),
+    ],
+)
+def test_where_nothing_fits_the_field_to_mend_is_named(login, auditor, events, filters, words):
+    answer = login(auditor).get(URL, filters)
+    assert shown(answer) == []
+    assert words in text(answer)
+    assert ("pseudonym" in answer.context["hint"]) is words.startswith("Person")
+
+
+def test_what_changed_in_a_case_is_told_in_words(login, auditor, reviewer, second_reviewer):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    settled(case, second_reviewer, "REMOVE_KNOWN")
+    page = text(login(auditor).get(URL, {"object": f"case {case.pk}"}))
+    first, second = case.reviews.all()
+    decision = case.decisions.get()
+    for words in (
+        "<dt>answer</dt> <dd>Remove: the match is right</dd>",
+        "<dt>harm class</dt> <dd>Child sexual abuse material</dd>",
+        "<dt>as</dt> <dd>second person</dd>",
+        f"<dt>review</dt> <dd>no. {second.pk}</dd>",
+        f"<dt>reviews</dt> <dd>no. {first.pk}, no. {second.pk}</dd>",
+        f"<dt>decision</dt> <dd>no. {decision.pk}</dd>",
+    ):
+        assert words in page, words
+    assert "REMOVE_KNOWN" not in page
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
