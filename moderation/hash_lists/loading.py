@@ -49,7 +49,7 @@ class ListOptions:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a version changed, or would change.
+    """What a version changed, or would change, of the ``standing`` values that were there before.
 
     ``would_reopen`` counts closed cases with matches to withdrawn values and no report sent.
     ``version_id`` is None after a dry run. ``repeated``: this file was loaded under this label
@@ -63,6 +63,7 @@ class Loaded:
     changed: int
     removed: int
     rejected: dict[str, int]
+    standing: int = 0
     would_reopen: int = 0
     version_id: int | None = None
     repeated: bool = False
@@ -129,6 +130,7 @@ def load(
             difference.changed,
             difference.removed,
             version.rejected,
+            standing=difference.standing,
             would_reopen=would_reopen,
             version_id=None if dry_run else version.pk,
         )

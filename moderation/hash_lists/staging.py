@@ -144,12 +144,14 @@ class Staged:
 
 @dataclass(frozen=True)
 class Difference:
-    """Counts of values: ``changed`` ones stand with another category of the supplier."""
+    """Counts of values: ``changed`` ones stand with another category of the supplier, ``standing``
+    ones stood before."""
 
     new: int
     same: int
     changed: int
     removed: int
+    standing: int
 
 
 def stage(items: Iterable[Item], *, progress: Callable[[], None]) -> Staged:
@@ -227,7 +229,7 @@ def apply(*, hash_list: int, version: int, delta: bool) -> Difference:
             cursor.execute("ANALYZE moderation_knownhash")  # the next scan plans by what is there
         if changed:
             run(_CARRY_NOTES)
-    return Difference(added - changed, staged - added, changed, removed)
+    return Difference(added - changed, staged - added, changed, removed, standing)
 
 
 def _row(known: Known, place: int) -> str:

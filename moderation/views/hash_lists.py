@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from moderation import tasks
 from moderation.forms.hash_lists import FORMAT_WORDS, IN_FILE, LoadForm, in_words
-from moderation.hash_lists import changing, loading, profiles, uploads
+from moderation.hash_lists import alarms, changing, loading, profiles, uploads
 from moderation.hash_lists.formats import ALGORITHM_FORMATS
 from moderation.hash_lists.known import ListError
 from moderation.hash_lists.reasons import in_order
@@ -124,6 +124,7 @@ def load_hash_list(request: HttpRequest) -> HttpResponse:
         "moderation/hash_list_load.html",
         {
             "would": would,
+            "alarms": alarms.of(would, dry_run=True),
             "rejected": sum(would.rejected.values()),
             "reasons": in_order(would.rejected),
             "reading": reading,

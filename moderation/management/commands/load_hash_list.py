@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from moderation import tasks
 from moderation.algorithms import ALGORITHMS
+from moderation.hash_lists import alarms
 from moderation.hash_lists.formats import (
     ALGORITHM_FORMATS,
     DELTA_FORMATS,
@@ -109,6 +110,8 @@ class Command(Base):
         if loaded.version_id is not None and not loaded.repeated:
             tasks.notice_lists()
         self.say(_summary(loaded, dry_run=options["dry_run"]))
+        for alarm in alarms.of(loaded, dry_run=options["dry_run"]):
+            self.say(f"Warning: {alarm}")
         return _facts(loaded) if options["json"] else None
 
 

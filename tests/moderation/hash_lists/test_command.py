@@ -123,6 +123,26 @@ def test_values_read_as_another_algorithm_say_so_with_or_without_a_last_line_end
     assert "check --format, --algorithm" in line
 
 
+def test_a_load_that_withdraws_or_rejects_much_says_so_before_and_after(path):
+    run(*options(path))
+    path.write_text(table([(1, "A")]) + "zz,md5,A,,,\n")
+    for more, would in ((["--dry-run"], "would be"), ([], "were")):
+        code, _, err = run(*options(path, "2026-02"), *more)
+        assert code == 0, err
+        assert f"Warning: 2 of 3 values that stood {would} withdrawn: " in err
+        assert f"Warning: 1 of 2 values of the file {would} rejected: " in err
+
+
+def test_a_calm_load_warns_of_nothing(path):
+    path.write_text(table([(number, "A") for number in range(10)] * 2))
+    _, _, first = run(*options(path))  # what is named twice is rejected on purpose
+    path.write_text(table([(number, "A") for number in range(8)]) + "zz,md5,A,,,\n")
+    _, _, second = run(*options(path, "2026-02"))  # 2 of 10 withdrawn, 1 of 9 rejected
+    assert "rejected 10" in first
+    assert "removed 2" in second
+    assert "Warning" not in first + second
+
+
 def test_every_option(tmp_path):
     file = tmp_path / "list.txt"
     file.write_text(plain(range(3), "sha1"))

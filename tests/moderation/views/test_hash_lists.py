@@ -174,6 +174,7 @@ def test_withdrawals_are_shown_before_they_happen(login, list_manager):
     client.post(CONFIRM, {"token": token(client.post(LOAD, sent(plain(values))))})
     answer = client.post(LOAD, sent(plain(values[:2]), slug="harbour", label="2026-12"))
     assert (answer.context["would"].same, answer.context["would"].removed) == (2, 1)
+    assert "1 of 3 values that stood would be withdrawn" in text(answer)
     assert HashListVersion.objects.count() == 1
 
 
