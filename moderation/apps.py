@@ -28,7 +28,7 @@ class ModerationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  registers the deployment checks
+        from . import checks, receivers  # noqa: F401  they register and connect themselves
         from .schedule import sync_schedule
 
         post_migrate.connect(sync_roles, sender=self)

@@ -1,0 +1,43 @@
+"""Who came in, who left, who was kept out: custody events of sessions, by pseudonym alone."""
+
+from typing import Any
+
+from axes.signals import user_locked_out
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import transaction
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from moderation.models import CustodyEvent
+
+
+@receiver(user_logged_in)
+def note_login(request: HttpRequest | None, user: User, **kwargs: Any) -> None:
+    """Record a person who logged in; a session that was made up came by no address."""
+    if request is not None and request.resolver_match is not None:
+        _note("logged_in", user, by=user)
+
+
+@receiver(user_logged_out)
+def note_logout(request: HttpRequest | None, user: User | None, **kwargs: Any) -> None:
+    if user is not None and request is not None and request.resolver_match is not None:
+        _note("logged_out", user, by=user)
+
+
+@receiver(user_locked_out)
+def note_lockout(request: HttpRequest, username: str | None, **kwargs: Any) -> None:
+    """Record a lock-out of a login that exists, once: the signal comes with each further try.
+
+    A wrong password alone is no event, and neither is an address (H16).
+    """
+    person = User.objects.filter(username=username).first() if username else None
+    failures = getattr(request, "axes_failures_since_start", None)
+    if person is not None and failures == settings.AXES_FAILURE_LIMIT:
+        _note("locked_out", person, by=None)
+
+
+def _note(action: str, person: User, *, by: User | None) -> None:
+    with transaction.atomic():
+        CustodyEvent.objects.append(action, person, by=by)
