@@ -175,6 +175,43 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
         list(ledger.read(place))
 
 
+@pytest.mark.parametrize("columns", [None, [], ["md5"], ["row", "outcome"]])
+@pytest.mark.parametrize(
+    "order",
+    [[1, 0], [0, 0], [1], [0, 2], [1, 1, 2], "no statistics"],
+)
+def test_rows_that_do_not_follow_each_other_are_noticed(
+    tmp_path: Path, columns: list[str] | None, order: Any
+) -> None:
+    values = RNG.integers(0, 256, (300, 16), np.uint8)
+    whole = pq.read_table(write(tmp_path / "a", rows(300, md5=values)))
+    place, told = str(tmp_path / "b"), order != "no statistics"
+    with pq.ParquetWriter(place, whole.schema, write_statistics=told) as writer:
+        for part in order if told else [0, 1, 2]:
+            writer.write_table(whole.slice(part * 100, 100))
+    with pytest.raises(LedgerCorrupt, match=r"its rows are out of order; scan its shard again"):
+        list(ledger.read(place, columns))
+
+
+def test_rows_are_numbered_whatever_is_read_of_them(tmp_path: Path) -> None:
+    count = 70_000
+    values = RNG.integers(0, 256, (count, 16), np.uint8)
+    place = write(tmp_path / "a", rows(count, md5=values), rows(500, count))
+    for columns in (None, [], ["md5"], ["outcome", "row"], ["fetched_at"]):
+        for size in (1, 999, 65_536, 100_000) if columns == ["md5"] else (65_536,):
+            at = 0
+            for batch in ledger.read(place, columns, rows=size):
+                assert batch.schema.names[0] == "row"
+                numbers = batch.column("row").to_numpy()
+                assert np.array_equal(numbers, np.arange(at, at + batch.num_rows))
+                at += batch.num_rows
+                if size == 1 and at == 10:
+                    break
+            assert at == (10 if size == 1 else count + 500)
+    found = [batch.column("row").to_pylist() for batch in ledger.read(place, [], only=[66_000])]
+    assert found == [list(range(65_536, 70_000))]
+
+
 def test_a_ledger_is_for_its_own_user_alone(tmp_path: Path) -> None:
     place = tmp_path / "ledgers" / "1" / "a.parquet"
     with LedgerWriter(str(place), shard_checksum="ab" * 32, algorithm_version="1"):
