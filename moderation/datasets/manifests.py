@@ -106,12 +106,13 @@ def read(path: str) -> ManifestFile:
     """Read and check a manifest; raises ManifestRefused unless whole, well-formed and signed."""
     try:
         if not Path(path).is_file():
-            raise ManifestRefused("The manifest cannot be read: it is no file.")
+            why = "it is no file" if Path(path).exists() else "there is no such file"
+            raise ManifestRefused(f"The manifest {files.shown(path)} cannot be read: {why}.")
         with Path(path).open("rb") as stream:
             data = stream.read(FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # a path may hold what no path can
         why = getattr(error, "strerror", None) or "no such path"
-        raise ManifestRefused(f"The manifest cannot be read: {why}.") from error
+        raise ManifestRefused(f"The manifest {files.shown(path)} cannot be read: {why}.") from error
     if len(data) > FILE_BYTES:
         raise ManifestRefused(f"This is no manifest: it is larger than {FILE_BYTES >> 20} MiB.")
     text, end, last = data.rstrip(b"\n").rpartition(b"\n")

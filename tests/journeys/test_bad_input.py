@@ -153,8 +153,11 @@ def test_wrong_usage(words: tuple[str, ...]) -> None:
         (("import_dataset", "x.csv", "--dataset", "a\n", "--revision", "1"), "printable"),
         (("import_dataset", "x.csv", "--dataset", "a", "--revision", "1"), "no such file"),
         (("import_dataset", "ftp://x/y", "--dataset", "a", "--revision", "1"), "ftp"),
-        (("apply_manifest", "nowhere", "x.csv", "--out", "x"), "cannot be read"),
-        (("verify_manifest", "nowhere"), "cannot be read"),
+        (
+            ("apply_manifest", "nope.jsonl", "x.csv", "--out", "x"),
+            "nope.jsonl cannot be read: there",
+        ),
+        (("verify_manifest", "nope.jsonl"), "manifest nope.jsonl cannot be read: there is no"),
         ((*LOAD, "--format", "plain"), "FILE does not exist"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",

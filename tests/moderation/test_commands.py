@@ -12,7 +12,7 @@ from pathlib import Path
 import imagehash
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.test import Client
 from PIL import Image
 from pytest_django import Settings
@@ -81,6 +81,18 @@ def test_hash_starts_no_server(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "data").exists()
+
+
+COMMANDS = sorted(
+    each.stem for each in (env.PROJECT / "moderation/management/commands").glob("[a-z]*.py")
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_describes_every_argument(name: str) -> None:
+    parser = load_command_class("moderation", name).create_parser("manage.py", name)
+    unsaid = [each.dest for each in parser._actions if not each.help and not each.choices]
+    assert unsaid == []
 
 
 @pytest.mark.django_db

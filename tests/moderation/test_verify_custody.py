@@ -86,9 +86,21 @@ def test_a_head_that_is_none_is_refused(heads, head):
         said(expect_head=head)
 
 
-def test_the_log_keeps_count_and_head(heads, caplog):
+def test_the_terminal_reads_the_result_and_no_log_line(heads, caplog):
+    out, err = io.StringIO(), io.StringIO()
     with caplog.at_level(logging.INFO):
-        said()
+        call_command("verify_custody", stdout=out, stderr=err)
+    assert out.getvalue().splitlines() == [
+        "The chain of custody is intact: 5 events.",
+        f"head: {heads[-1]}",
+    ]
+    assert not err.getvalue()
+    assert not caplog.records
+
+
+def test_the_log_keeps_count_and_head_of_a_check_on_the_page(heads, caplog, auditor, login):
+    with caplog.at_level(logging.INFO):
+        login(auditor).post("/audit/verify/")
     [record] = [each for each in caplog.records if each.getMessage().startswith("custody chain")]
     assert IdsOnly().filter(record)
     number, head = record.getMessage().removeprefix("custody chain: ").split(" events, head ")

@@ -23,7 +23,7 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("manifest", metavar="FILE")
+        parser.add_argument("manifest", metavar="FILE", help="the manifest")
         parser.add_argument("path", nargs="+", metavar="PATH", help="the revision's shards")
         parser.add_argument("--out", required=True, metavar="DIR", help="for the cleaned copies")
         parser.add_argument(

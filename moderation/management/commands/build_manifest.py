@@ -19,7 +19,7 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("revision", metavar="NAME@LABEL")
+        parser.add_argument("revision", metavar="NAME@LABEL", help="the revision")
         parser.add_argument(
             "--out",
             metavar="FILE",
@@ -27,15 +27,23 @@ class Command(Base):
         )
 
     def lines(self, result: dict[str, Any]) -> list[str]:
+        removed = counted(result["lines"], "removal")
+        if self.stood:
+            told = f"nothing was added since, manifest {self.number} stands already: {removed}."
+        else:
+            told = f"manifest {self.number}, {removed}, signed."
         return [
-            f"{result['manifest']}: {counted(result['lines'], 'removal')}, signed.",
+            f"{result['manifest']}: {told}",
             "Next, with the files of the revision:",
             f"  manage.py apply_manifest {shlex.quote(result['manifest'])} PATH... --out DIR",
         ]
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         by = self.person(options, MANIFEST_PUBLISH)
-        manifest = removals.build_manifest(revision_named(options["revision"]), by=by)
+        revision = revision_named(options["revision"])
+        before = revision.manifests.last()
+        manifest = removals.build_manifest(revision, by=by)
+        self.number, self.stood = manifest.number, manifest == before
         of = manifest.revision
         name = manifests.file_name(of.dataset.name, of.label, manifest.number)
         path = Path(options["out"] or env.DATA / "manifests" / name)

@@ -15,7 +15,7 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("revision", metavar="NAME@LABEL")
+        parser.add_argument("revision", metavar="NAME@LABEL", help="the revision")
 
     def act(self, options: dict[str, Any]) -> None:
         revision = revision_named(options["revision"])

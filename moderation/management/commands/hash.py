@@ -19,7 +19,7 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", nargs="+", metavar="FILE")
+        parser.add_argument("file", nargs="+", metavar="FILE", help="a picture")
 
     def act(self, options: dict[str, Any]) -> None:
         failed = 0

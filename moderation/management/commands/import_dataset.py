@@ -17,9 +17,13 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("path", nargs="+", help="a file, folder, glob or s3:// address")
-        parser.add_argument("--dataset", required=True, metavar="NAME")
-        parser.add_argument("--revision", required=True, metavar="LABEL")
+        parser.add_argument(
+            "path", nargs="+", metavar="PATH", help="a file, folder, glob or s3:// address"
+        )
+        parser.add_argument(
+            "--dataset", required=True, metavar="NAME", help="the dataset; new ones are made"
+        )
+        parser.add_argument("--revision", required=True, metavar="LABEL", help="your name for it")
         parser.add_argument(
             "--map",
             default="",

@@ -55,7 +55,9 @@ class Command(Base):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", metavar="FILE", help="the file as the supplier gave it")
-        parser.add_argument("--list", required=True, metavar="SLUG", dest="slug")
+        parser.add_argument(
+            "--list", required=True, metavar="SLUG", dest="slug", help="made if new"
+        )
         parser.add_argument(
             "--version", required=True, metavar="LABEL", dest="label", help="your name for the file"
         )

@@ -21,7 +21,7 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("revision", metavar="NAME@LABEL")
+        parser.add_argument("revision", metavar="NAME@LABEL", help="the revision")
         parser.add_argument("--fetch", action="store_true", help="download what has no hashes yet")
         parser.add_argument("--lists", metavar="SLUG,...", help="only these hash lists")
         parser.add_argument(

@@ -16,7 +16,7 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", nargs="*", metavar="FILE")
+        parser.add_argument("file", nargs="*", metavar="FILE", help="a picture")
         parser.add_argument(
             "--hash", action="append", default=[], metavar="ALGORITHM:VALUE", help="repeatable"
         )

@@ -1,15 +1,13 @@
 """The chain of custody, recomputed, and compared with what was noted of it before."""
 
-import logging
 import re
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from moderation.management.base import Command as Base
+from moderation.management.numbers import counted
 from moderation.models import CustodyEvent
-
-logger = logging.getLogger(__name__)
 
 STOP = "keep the database as it is and tell the auditor."
 
@@ -43,7 +41,6 @@ class Command(Base):
             "head": chain.head,
             "intact": chain.intact and holds,
         }
-        logger.info("custody chain: %d events, head %s", chain.events, chain.head_in_groups)
         if result["intact"]:
             return result
         if options["json"]:
@@ -53,3 +50,9 @@ class Command(Base):
         raise CommandError(
             f"The chain is not the one that was noted: it was cut or written anew; {STOP}"
         )
+
+    def lines(self, result: dict[str, Any]) -> list[str]:
+        return [
+            f"The chain of custody is intact: {counted(result['events'], 'event')}.",
+            f"head: {result['head']}",
+        ]

@@ -19,8 +19,8 @@ class Command(Base):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("manifest", metavar="FILE")
-        parser.add_argument("path", nargs="*", metavar="PATH")
+        parser.add_argument("manifest", metavar="FILE", help="the manifest")
+        parser.add_argument("path", nargs="*", metavar="PATH", help="cleaned copies to check too")
         parser.add_argument("--key", metavar="HEX", help="the signer's; default: this installation")
 
     def act(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,14 @@ def listed(
     return manifest
 
 
+def test_a_manifest_built_again_is_said_to_stand(listed: Path) -> None:
+    assert listed.exists()
+    out = io.StringIO()
+    call_command("build_manifest", "harbour@v1", "--out", str(listed), stdout=out)
+    assert "manifest 1 stands already: 2 removals." in out.getvalue()
+    assert "signed" not in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("applied", "told"),
     [
