@@ -229,6 +229,14 @@ def test_the_label_says_when_a_reason_is_required_and_the_box_is_in_sight(
             assert clear_of_the_buttons(page, box)
 
 
+def test_on_a_phone_too_a_needed_reason_comes_into_sight(opened, reviewer):  # noqa: F811
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case), viewport=NARROW)
+    page.locator("[data-digit='4']").check()
+    expect(page.locator("[data-answer] textarea")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_refused_answer_shows_its_reason_clear_of_the_buttons(
     opened,  # noqa: F811

@@ -65,6 +65,20 @@ def test_everybody_finds_where_to_change_their_password(login, reviewer, outside
         assert "Change your password" in text(client.get("/password/"))
 
 
+@pytest.mark.parametrize(("path", "status"), [("/nothing/", 404), ("/audit/", 403)])
+def test_an_error_page_keeps_the_menu_of_whoever_is_logged_in(
+    login, client, reviewer, path, status
+):
+    answer = login(reviewer).get(path)
+    assert answer.status_code == status
+    assert 'href="/queue/"' in text(answer)
+    assert "Log out" in text(answer)
+    answer = client.get("/nothing/")
+    assert answer.status_code == 404
+    assert '<main class="alone">' in text(answer)
+    assert "Log out" not in text(answer)
+
+
 def test_synthetic_data_is_labelled(login, operator, settings):
     assert "Synthetic data" in text(login(operator).get("/"))
     settings.SYNTHETIC = False

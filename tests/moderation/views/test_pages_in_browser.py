@@ -5,7 +5,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from moderation.models import HashList, Scan
+from moderation.review import queue
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.moderation.review.making import make_case
 
 from . import rows
 
@@ -61,6 +63,41 @@ def test_no_page_overflows_or_breaks_an_accessibility_rule(opened, addresses, ev
             nodes = [node["html"][:120] for node in violation["nodes"][:3]]
             found.append(f"{name}: {violation['id']}: {nodes}")
     assert found == []
+
+
+LINES = """bar => {
+  const boxes = [...bar.children].map(e => e.getBoundingClientRect()).sort((a, b) => a.y - b.y);
+  let lines = 0, end = -1;
+  for (const box of boxes) if (box.y >= end) { lines += 1; end = box.bottom; }
+  return lines;
+}"""
+
+
+def test_the_top_bar_takes_two_lines_at_most_and_a_longer_menu_shows_it(opened, every, reviewer):  # noqa: F811
+    held = queue.claim(make_case(), by=reviewer)
+    for user, address in ((every, "/"), (reviewer, f"/cases/{held.pk}/"), (reviewer, "/queue/")):
+        page = opened(user, address, viewport=NARROW)
+        bar = page.locator(".topbar")
+        assert bar.evaluate(LINES) <= 2, address
+        for part in (".env-test", ".env-synthetic", ".pseudonym", "[href='/password/']"):
+            expect(bar.locator(part)).to_be_in_viewport(ratio=1)
+        expect(bar.get_by_role("button", name="Log out")).to_be_in_viewport(ratio=1)
+        assert all(
+            e.evaluate("e => e.scrollWidth <= e.clientWidth") for e in bar.locator(".btn").all()
+        )
+        if "cases" in address:
+            expect(bar.locator("[data-lease-left]")).to_be_in_viewport(ratio=1)
+            expect(bar.get_by_role("button", name="Renew")).to_be_in_viewport(ratio=1)
+    rail = opened(every, "/", viewport=NARROW).locator(".rail")
+    assert rail.evaluate("e => e.scrollWidth > e.clientWidth")
+    assert "gradient" in rail.evaluate("e => getComputedStyle(e).backgroundImage")
+
+
+def test_the_audit_filters_stand_apart_from_the_note_above(opened, every, reviewer):  # noqa: F811
+    queue.claim(make_case(), by=reviewer)
+    page = opened(every, "/audit/")
+    note, filters = (page.locator(part).bounding_box() for part in (".more", ".filters"))
+    assert filters["y"] >= note["y"] + note["height"] + 8
 
 
 def test_the_log_in_page_works_by_keyboard(opened, operator):  # noqa: F811
