@@ -75,7 +75,11 @@ def version(of: HashList, **fields) -> HashListVersion:
 
 
 def cover(shard: Shard, by: HashList, **fields) -> Coverage:
-    values = {"version": by.current, "algorithm_version": settings.ALGORITHM_VERSION, "threshold": by.threshold} | fields
+    values = {
+        "version": by.current,
+        "algorithm_version": settings.ALGORITHM_VERSION,
+        "threshold": by.threshold,
+    } | fields
     return Coverage.objects.create(shard=shard, hash_list=by, **values)
 
 
