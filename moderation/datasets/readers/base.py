@@ -8,6 +8,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -62,17 +63,17 @@ class Batch:
     """Some consecutive rows of a shard; every list has one element for each row.
 
     ``start`` is the number of the first row, from 0. ``given`` holds the digests that the dataset
-    came with, by algorithm, as raw bytes; ``bad_given`` says where such a column holds something
-    that is no digest. ``pictures`` is None where the form carries none or none were asked for.
-    With ``reencoded`` a picture is not the file that was published: its bytes serve perceptual
-    hashes only. ``tie_break`` (punsafe) may order work, never decide.
+    came with, by algorithm, as Arrow's bytes of fixed width; ``bad_given`` says where such a column
+    holds something that is no digest. ``pictures`` is None where the form carries none or none were
+    asked for. With ``reencoded`` a picture is not the file that was published: its bytes serve
+    perceptual hashes only. ``tie_break`` (punsafe) may order work, never decide.
     """
 
     start: int
     row_keys: list[str | None]
     urls: list[str | None]
     captions: list[str | None]
-    given: dict[str, list[bytes | None]]
+    given: "dict[str, pa.Array[Any]]"
     bad_given: list[bool]
     pictures: list[bytes | None] | None
     reencoded: bool

@@ -7,8 +7,11 @@ LAION's ``hash`` is a key of the row (MurmurHash3 of URL and text), never a hash
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from moderation import algorithms
+import pyarrow as pa
+
+from moderation.datasets.readers import digests
 from moderation.datasets.readers.base import Batch, DatasetError
 
 DIGESTS = ("md5", "sha1", "sha256")
@@ -62,6 +65,7 @@ def batch_of(
     columns: Mapping[str, str],
     column: Callable[[str], Sequence[object]],
     *,
+    stored: pa.RecordBatch | None = None,
     start: int,
     count: int,
     pictures: list[bytes | None] | None = None,
@@ -69,17 +73,24 @@ def batch_of(
     statuses: list[str | None] | None = None,
     row_keys: list[str | None] | None = None,
 ) -> Batch:
-    """Return ``count`` rows as a batch; ``column`` gives the raw values of a column by its name."""
+    """Return ``count`` rows as a batch; ``column`` gives the raw values of a column by its name.
+
+    Where Arrow has the columns they are ``stored``, and digests need no Python object each.
+    """
 
     def raw(field: str) -> Sequence[object]:
         return column(columns[field])
 
     nothing: list[str | None] = [None] * count
     bad = [False] * count
-    given: dict[str, list[bytes | None]] = {}
+    given: dict[str, pa.Array[Any]] = {}
     for algorithm in DIGESTS:
         if algorithm in columns:
-            given[algorithm], wrong = digests(algorithm, raw(algorithm))
+            given[algorithm], wrong = (
+                digests.clean(algorithm, raw(algorithm))
+                if stored is None
+                else digests.clean_column(algorithm, stored.column(columns[algorithm]))
+            )
             for position in wrong:
                 bad[position] = True
     if row_keys is None:
@@ -125,23 +136,6 @@ def keys(values: Sequence[object]) -> list[str | None]:
 def numbers(values: Sequence[object]) -> list[float | None]:
     """Return the values that are numbers, or text that reads as one; None for the others."""
     return [None if value is None else _number(value) for value in values]
-
-
-def digests(algorithm: str, values: Sequence[object]) -> tuple[list[bytes | None], list[int]]:
-    """Return the digests, and the positions of values that are neither a digest nor empty."""
-    width = algorithms.ALGORITHMS[algorithm].width or 0
-    quick = _all_hex(values, width)
-    if quick is not None:
-        return quick, []
-    found: list[bytes | None] = []
-    bad: list[int] = []
-    for position, value in enumerate(values):
-        try:
-            found.append(_digest(algorithm, width, value))
-        except algorithms.BadValue:
-            found.append(None)
-            bad.append(position)
-    return found, bad
 
 
 def _one(names: Sequence[str], wanted: str, field: str, *, exact_first: bool = False) -> str:
@@ -196,33 +190,3 @@ def _number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _all_hex(values: Sequence[object], width: int) -> list[bytes | None] | None:
-    # The usual column, at the speed of one conversion: every value hex of the right length.
-    try:
-        joined = "".join(values)  # type: ignore[arg-type]  # anything else is a TypeError
-        raw = bytes.fromhex(joined)
-    except (TypeError, ValueError):
-        return None
-    if len(raw) != len(values) * width or any(len(v) != width * 2 for v in values):  # type: ignore[arg-type]
-        return None
-    found: list[bytes | None] = [raw[at : at + width] for at in range(0, len(raw), width)]
-    flat = (b"\x00" * width, b"\xff" * width)
-    if any(value in algorithms.EMPTY_DIGESTS or value in flat for value in found):
-        return None
-    return found
-
-
-def _digest(algorithm: str, width: int, value: object) -> bytes | None:
-    if value is None:
-        return None
-    if isinstance(value, bytes):
-        if not value:
-            return None
-        if len(value) == width:
-            return algorithms.check(algorithm, value)
-        value = value.decode("ascii", "replace")  # hex in a column of bytes
-    if not isinstance(value, str):
-        raise algorithms.BadValue("not_hex")
-    return algorithms.parse(algorithm, value) if value.strip() else None

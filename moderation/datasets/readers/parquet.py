@@ -23,6 +23,7 @@ from moderation.datasets.readers.base import (
     readable,
     refusal,
 )
+from moderation.datasets.readers.digests import values
 
 _BUFFER = 1 << 20
 TEXT_BYTES = 1 << 20  # of one value that is text, as for lines of CSV and JSON
@@ -219,24 +220,13 @@ class ParquetReader(ShardReader):
         return cols.batch_of(
             self.columns,
             lambda name: values(part.column(name)),
+            stored=part,
             start=start,
             count=count,
             pictures=pictures,
             reencoded=self.reencoded,
             statuses=statuses,
         )
-
-
-def values(column: Any) -> list[object]:
-    """Return a column as Python values; text that is no UTF-8 comes back as bytes."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
-    try:
-        found: list[object] = column.to_pylist()
-    except UnicodeDecodeError:
-        found = column.cast(pa.large_binary()).to_pylist()
-    return found
 
 
 def _groups_from(file: pq.ParquetFile, start: int) -> tuple[int, list[int]]:

@@ -70,7 +70,8 @@ def content(made: Made, root: Path) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     for batch in reader.batches():
         pictures = batch.pictures or [None] * len(batch)
-        given = zip(*batch.given.values(), strict=True) if batch.given else [()] * len(batch)
+        columns_given = [column.to_pylist() for column in batch.given.values()]
+        given = zip(*columns_given, strict=True) if columns_given else [()] * len(batch)
         found += zip(
             batch.row_keys,
             batch.urls,
