@@ -171,8 +171,8 @@ def import_and_scan(
             for each in truth["planted"]
             if each["dataset"] == planted[name] and each["list"] == LIST and each["version"] == "1"
         }
-        expect(desk.figure("flags raised")).to_have_text(str(len(found)))
-        expect(desk.figure("cases they joined")).to_have_text("5")
+        expect(desk.figure("flags raised now")).to_have_text(str(len(found)))
+        expect(desk.figure("cases of all these")).to_have_text("5")
         desk.look(f"scan-{name}")
     desk.go("Scans")
     desk.look("scans")
