@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -106,12 +108,18 @@ def _longest(stream: Any, chunk: Any, page: _Page) -> int:
     if page.size > _WALKED:
         return page.size
     stream.seek(page.at)
-    raw = bytes(stream.read(page.packed))
+    packed: pa.Buffer = stream.read_buffer(page.packed)
     if chunk.compression != "UNCOMPRESSED":
         try:
-            raw = pa.decompress(raw, page.size, _CODECS[chunk.compression], asbytes=True)
+            packed = pa.decompress(packed, page.size, _CODECS[chunk.compression])
         except (KeyError, OSError, pa.ArrowException):
             return page.size
+    raw = memoryview(packed)
+    each = 4 + int.from_bytes(raw[:4], "little")
+    if page.values > 0 and len(raw) == page.values * each:  # hashes: all as long as the first
+        lengths: npt.NDArray[np.uint32] = np.ndarray((page.values,), "<u4", raw, 0, (each,))
+        if (lengths == each - 4).all():
+            return each - 4
     at = longest = 0
     for _ in range(page.values):
         length = int.from_bytes(raw[at : at + 4], "little")
