@@ -189,71 +189,36 @@ def _luma(rows: Any) -> Any:
 
 
 @compiled
-def _box_row(source: Any, out: Any, window: int) -> None:
-    """Write the moving mean of ``window`` pixels; at the ends the window is cut, not padded."""
-    length = source.size
-    lead = (window + 2) // 2 - 1
-    total = np.float32(0)
-    for x in range(lead):
-        total += source[x]
-    for x in range(lead, window):
-        total += source[x]
-        out[x - lead] = total / np.float32(x + 1)
-    full = np.float32(window)
-    for x in range(window, length):
-        total += source[x]
-        total -= source[x - window]
-        out[x - lead] = total / full
-    for x in range(length - window, length - window + lead):
-        total -= source[x]
-        out[x + window - lead] = total / np.float32(length - 1 - x)
+def _eight_sums(rows: Any, sums: Any, window: int) -> None:
+    """Write the moving sums of ``window`` pixels of eight rows, ``window`` zeros before each.
 
-
-@compiled
-def _box_four_rows(source: Any, out: Any, window: int) -> None:
-    """Do what ``_box_row`` does for four rows at once: one row alone waits for its own sum."""
-    length = source.shape[1]
-    lead = (window + 2) // 2 - 1
-    a = b = c = d = np.float32(0)
-    for x in range(lead):
-        a += source[0, x]
-        b += source[1, x]
-        c += source[2, x]
-        d += source[3, x]
-    for x in range(lead, window):
-        size = np.float32(x + 1)
-        a += source[0, x]
-        b += source[1, x]
-        c += source[2, x]
-        d += source[3, x]
-        out[0, x - lead] = a / size
-        out[1, x - lead] = b / size
-        out[2, x - lead] = c / size
-        out[3, x - lead] = d / size
-    size = np.float32(window)
-    for x in range(window, length):
-        a += source[0, x]
-        b += source[1, x]
-        c += source[2, x]
-        d += source[3, x]
-        a -= source[0, x - window]
-        b -= source[1, x - window]
-        c -= source[2, x - window]
-        d -= source[3, x - window]
-        out[0, x - lead] = a / size
-        out[1, x - lead] = b / size
-        out[2, x - lead] = c / size
-        out[3, x - lead] = d / size
-    for x in range(length - window, length - window + lead):
-        size = np.float32(length - 1 - x)
-        a -= source[0, x]
-        b -= source[1, x]
-        c -= source[2, x]
-        d -= source[3, x]
-        out[0, x + window - lead] = a / size
-        out[1, x + window - lead] = b / size
-        out[2, x + window - lead] = c / size
-        out[3, x + window - lead] = d / size
+    One row alone would wait for its own sum. The zeros change no sum and spare all special cases.
+    """
+    r0, r1, r2, r3 = rows[0], rows[1], rows[2], rows[3]
+    r4, r5, r6, r7 = rows[4], rows[5], rows[6], rows[7]
+    s0, s1, s2, s3 = sums[0], sums[1], sums[2], sums[3]
+    s4, s5, s6, s7 = sums[4], sums[5], sums[6], sums[7]
+    a = b = c = d = e = f = g = h = np.float32(0)
+    for x in range(sums.shape[1]):
+        new = x + window
+        a += r0[new]
+        b += r1[new]
+        c += r2[new]
+        d += r3[new]
+        e += r4[new]
+        f += r5[new]
+        g += r6[new]
+        h += r7[new]
+        a -= r0[x]
+        b -= r1[x]
+        c -= r2[x]
+        d -= r3[x]
+        e -= r4[x]
+        f -= r5[x]
+        g -= r6[x]
+        h -= r7[x]
+        s0[x], s1[x], s2[x], s3[x] = a, b, c, d
+        s4[x], s5[x], s6[x], s7[x] = e, f, g, h
 
 
 @compiled
@@ -262,6 +227,7 @@ def _grid(luma: Any) -> Any:
 
     Both passes along the columns keep running sums, so that the memory needed beside the picture
     is one filter window of rows and 64 columns, and every sum is taken in the reference's order.
+    At the ends a window is cut, not padded: ``sizes`` are those of the windows along a row.
     """
     height, width = luma.shape
     grid = np.empty((64, 64), np.float32)
@@ -271,59 +237,53 @@ def _grid(luma: Any) -> Any:
                 grid[y, x] = luma[y, x]
         return grid
     across, down = (width + 127) // 128, (height + 127) // 128
-    lead = (down + 2) // 2 - 1
-    depth = down + 4
+    right, below = (across + 2) // 2 - 1, (down + 2) // 2 - 1
+    sizes = np.empty(width, np.float32)
+    for x in range(width):
+        sizes[x] = min(x + right, width - 1) - max(x + right - across, -1)
+    first = np.zeros((8, across + width + right), np.float32)  # rows, before they are blurred
+    second = np.zeros((8, across + width + right), np.float32)  # blurred across and down
+    sums = np.empty((8, width + right), np.float32)
+    depth = down + 8  # so eight new rows leave the window that is still summed
     ring = np.empty((depth, width), np.float32)
-    four_in = np.empty((4, width), np.float32)
-    four_out = np.empty((4, width), np.float32)
-    waiting = 0  # rows of four_in that are blurred down, not yet blurred across a second time
-    sums = np.zeros(width, np.float32)
-    narrow = np.empty((height, 64), np.float32)
-    written = 0
-    size = 0
-    for y in range(height + lead):
+    columns = np.zeros(width, np.float32)
+    narrow = np.empty((height + 8, 64), np.float32)
+    oldest = 0  # the first row of those that ``columns`` sums
+    for y in range(height + below):
+        if y < height and y % 8 == 0:
+            rows = min(8, height - y)
+            for i in range(rows):
+                source, padded = luma[y + i], first[i, across : across + width]
+                for x in range(width):
+                    padded[x] = source[x]
+            _eight_sums(first, sums, across)
+            for i in range(rows):
+                total, mean = sums[i, right:], ring[(y + i) % depth]
+                for x in range(width):
+                    mean[x] = total[x] / sizes[x]
         if y < height:
-            if y % 4 == 0 and y + 4 <= height:
-                # depth leaves room: rows y .. y+3 never overwrite the window that is still summed
-                _box_four_rows(luma[y : y + 4], four_out, across)
-                for i in range(4):
-                    ring[(y + i) % depth] = four_out[i]
-            elif y >= height - height % 4:
-                _box_row(luma[y], ring[y % depth], across)
             entering = ring[y % depth]
-            if size < down:
-                size += 1
-                for x in range(width):
-                    sums[x] += entering[x]
-            else:
-                leaving = ring[(y - down) % depth]
-                for x in range(width):
-                    sums[x] += entering[x]
-                    sums[x] -= leaving[x]
-        else:
-            leaving = ring[(height - size) % depth]
-            size -= 1
             for x in range(width):
-                sums[x] -= leaving[x]
-        if y < lead:
+                columns[x] += entering[x]
+        if y - oldest == down or y >= height:
+            leaving = ring[oldest % depth]
+            for x in range(width):
+                columns[x] -= leaving[x]
+            oldest += 1
+        at = y - below
+        if at < 0:
             continue
-        divisor = np.float32(size)
+        divisor = np.float32(min(y + 1, height) - oldest)
+        padded = second[at % 8, across : across + width]
         for x in range(width):
-            four_in[waiting, x] = sums[x] / divisor
-        waiting += 1
-        if waiting == 4:
-            _box_four_rows(four_in, four_out, across)
-            for i in range(4):
+            padded[x] = columns[x] / divisor
+        if at % 8 == 7 or at == height - 1:
+            _eight_sums(second, sums, across)
+            for i in range(8):
                 for k in range(64):
-                    narrow[written, k] = four_out[i, ((2 * k + 1) * width) // 128]
-                written += 1
-            waiting = 0
-    for i in range(waiting):
-        _box_row(four_in[i], four_out[i], across)
-        for k in range(64):
-            narrow[written, k] = four_out[i, ((2 * k + 1) * width) // 128]
-        written += 1
-    _last_pass(narrow, grid, down)
+                    x = ((2 * k + 1) * width) // 128
+                    narrow[at - at % 8 + i, k] = sums[i, x + right] / sizes[x]
+    _last_pass(narrow[:height], grid, down)
     return grid
 
 
@@ -357,32 +317,42 @@ def _last_pass(narrow: Any, grid: Any, window: int) -> None:
 
 @compiled
 def _frequencies(grid: Any, dct: Any, dct_columns: Any) -> Any:
-    """Return dct @ grid @ dct.T, each sum taken in order."""
+    """Return dct @ grid @ dct.T, each sum taken in order, four terms at a time."""
     half = np.zeros((16, 64), np.float32)
     for i in range(16):
-        for k in range(64):
-            factor = dct[i, k]
-            for j in range(64):
-                half[i, j] += factor * grid[k, j]
+        _add_rows(dct[i], grid, half[i])
     whole = np.zeros((16, 16), np.float32)
     for i in range(16):
-        for k in range(64):
-            factor = half[i, k]
-            for j in range(16):
-                whole[i, j] += factor * dct_columns[k, j]
+        _add_rows(half[i], dct_columns, whole[i])
     return whole
+
+
+@compiled
+def _add_rows(factors: Any, rows: Any, out: Any) -> None:
+    """Add to ``out`` each of the 64 ``rows`` times its factor."""
+    for k in range(0, 64, 4):
+        p, q, r, s = factors[k], factors[k + 1], factors[k + 2], factors[k + 3]
+        a, b, c, d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        for j in range(out.size):
+            total = out[j] + p * a[j]
+            total += q * b[j]
+            total += r * c[j]
+            out[j] = total + s * d[j]
 
 
 @compiled
 def _quality(grid: Any) -> int:
     """Return the steps between neighbours in whole hundredths of the range, summed, over 90."""
-    total = 0
-    for y in range(64):
-        for x in range(64):
-            if y < 63:
-                step = (grid[y, x] - grid[y + 1, x]) * np.float32(100) / np.float32(255)
-                total += abs(int(step))
-            if x < 63:
-                step = (grid[y, x] - grid[y, x + 1]) * np.float32(100) / np.float32(255)
-                total += abs(int(step))
+    total = _steps(grid[:-1], grid[1:]) + _steps(grid[:, :-1], grid[:, 1:])
     return min(100, total // 90)
+
+
+@compiled
+def _steps(grid: Any, other: Any) -> Any:
+    total = np.int32(0)
+    for y in range(grid.shape[0]):
+        row, beside = grid[y], other[y]
+        for x in range(row.size):
+            step = (row[x] - beside[x]) * np.float32(100) / np.float32(255)
+            total += np.int32(abs(np.int32(step)))
+    return total
