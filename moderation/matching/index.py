@@ -92,6 +92,7 @@ class KnownIndex:
         self.sizes: dict[str, int] = dict(sections.about["sizes"])
         self._digests: dict[str, DigestTable] = {}
         self._bands: dict[str, BandTable] = {}
+        self._ids: dict[str, tuple[Rows, Rows]] = {}  # where those of each value start; ids
         for name, size in self.sizes.items():
             if size:
                 self._map(ALGORITHMS[name])
@@ -163,6 +164,7 @@ class KnownIndex:
             width, places = digests.values.shape[1], len(digests.values)
             self._digests[name] = digests
         starts, ids = self._array(name, "id_starts"), self._array(name, "ids")
+        self._ids[name] = starts, ids
         if (width, len(starts), len(ids)) != (known.width, places + 1, self.sizes[name]):
             raise TableCorrupt(f"the parts of {name} have different sizes")
 
@@ -171,10 +173,12 @@ class KnownIndex:
 
     def _hits(self, algorithm: str, rows: Rows, places: Rows, distances: Distances) -> Hits:
         """Return a hit for each id of each value met."""
-        starts, ids = self._array(algorithm, "id_starts"), self._array(algorithm, "ids")
+        if not len(places):
+            return _no_hits()
+        starts, ids = self._ids[algorithm]
         first, last = starts[places], starts[places + 1]
         counts = last - first
-        if len(places) and (counts.min() < 1 or first.min() < 0 or last.max() > len(ids)):
+        if counts.min() < 1 or first.min() < 0 or last.max() > len(ids):
             raise self._sections.corrupt(f"is damaged in {algorithm}/id_starts")
         before = np.cumsum(counts) - counts  # hits of the rows before
         each = np.repeat(first - before, counts) + np.arange(counts.sum())

@@ -9,6 +9,8 @@ from moderation.matching.compiled import compiled, popcount, prefetch, read_only
 
 BUCKETS = 65_536  # values of one band of 16 bits
 AHEAD = 24  # digests whose memory is asked for before it is needed
+BUCKETS_AHEAD = 4  # buckets whose memory is asked for before they are compared
+FAR_FROM = 200_000  # known hashes; below, their buckets hold few and mostly lie in the cache
 SORT_FROM = 512  # queries; below, ordering them costs more than the better locality saves
 
 _WORDS = read_only(types.uint64, 2)
@@ -57,6 +59,8 @@ def _loops(width: int) -> tuple[Callable[..., None], Callable[..., tuple[int, in
     """
     bands = width * 4
     wide = width == 4
+    halves = 2 if wide else 1  # words of a copy
+    per_line = 8 // halves  # copies in one line of the processor's cache
 
     def build(words: Any, starts: Any, order: Any, copies: Any) -> None:
         """Fill starts, order and copies: one stable counting sort per band."""
@@ -102,6 +106,7 @@ def _loops(width: int) -> tuple[Callable[..., None], Callable[..., tuple[int, in
         or brings longer arrays if there are none, and calls again with that band and place.
         """
         n, m, room = queries.shape[0], words.shape[0], out_query.shape[0]
+        far_away = m >= FAR_FROM
         pairs = 0
         turn = np.empty(n, np.int64)  # the queries in the order of the band
         place = np.empty(BUCKETS + 1 if n >= SORT_FROM else 0, np.int64)
@@ -130,7 +135,16 @@ def _loops(width: int) -> tuple[Callable[..., None], Callable[..., tuple[int, in
                 query0 = queries[i, far]
                 query1 = queries[i, far + 1] if wide else np.uint64(0)
                 before = pairs
-                for flip in range(reach[radii[band]]):
+                flips = np.int64(reach[radii[band]])
+                for flip in range(-BUCKETS_AHEAD if far_away else 0, flips):
+                    ahead = flip + BUCKETS_AHEAD
+                    if far_away and ahead < flips:
+                        near_key = key ^ np.int64(masks[ahead])
+                        end = np.int64(starts[band, near_key + 1])
+                        for j in range(np.int64(starts[band, near_key]), end, per_line):
+                            prefetch(copies, (band * m + j) * halves)
+                    if flip < 0:
+                        continue
                     near_key = key ^ np.int64(masks[flip])
                     begin = np.int64(starts[band, near_key])
                     end = np.int64(starts[band, near_key + 1])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from moderation.matching import bands
 from moderation.matching.bands import BandTable, TableCorrupt, radii_for
+from moderation.media.pdq import pdq
 from tests.moderation.matching.scan import (
     Bytes,
     brute_force,
@@ -71,6 +72,45 @@ def test_equals_brute_force_256(
 def test_equals_brute_force_64(kind: str, seed: int, size: int, count: int, threshold: int) -> None:
     known, queries = make(kind, seed, size, count, 8)
     assert joined(known, queries, threshold) == brute_force(known, queries, threshold)
+
+
+def test_equals_brute_force_in_a_million() -> None:
+    """So many that the memory of buckets is asked for ahead; some lie in crowds, most far off."""
+    rng = np.random.default_rng(11)
+    known = random_hashes(rng, 1_000_000, 32)
+    at = rng.permutation(len(known))[:600]
+    known[at] = clustered(rng, known[:20], 600, 60)
+    known[[0, 1, 65_536, 999_999]] = known[:4]
+    queries = np.concatenate(
+        [known[at[:5]], clustered(rng, known[:20], 15, 30), random_hashes(rng, 5, 32)]
+    )
+    table, pairs = BandTable.build(known), brute_force(known, queries, 40)
+    assert len(pairs) > 100
+    for threshold in (0, 1, 15, 16, 31, 32, 40):
+        expected = [pair for pair in pairs if pair[2] <= threshold]
+        for times in (1, 30):  # as they come, and so many that they are taken in band order
+            rows, ids, distances = table.join(np.repeat(queries, times, axis=0), threshold)
+            assert len(rows) == len(expected) * times
+            first = rows % times == 0
+            parts = (rows[first] // times, ids[first], distances[first])
+            assert list(zip(*(part.tolist() for part in parts), strict=True)) == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_hashes_of_pictures_equal_brute_force(size: int) -> None:
+    """Hashes of pictures are not spread evenly: smooth ones share whole bands."""
+    rng = np.random.default_rng(size)
+    across, down = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
+    waves = rng.integers(1, 5, (size + 60, 2, 1, 1))
+    pictures = np.cos(3 * waves[:, 0] * across + waves[:, 1]) * np.sin(4 * waves[:, 1] * down)
+    pictures += rng.normal(0, 0.02, pictures.shape)
+    luma = (pictures * 100 + 128).astype(np.float32)
+    hashes = np.array([np.frombuffer(pdq(each)[0], np.uint8) for each in luma])
+    known, queries = hashes[:size], hashes[size:]
+    for threshold in range(0, 41, 4):
+        expected = brute_force(known, queries, threshold)
+        assert joined(known, queries, threshold) == expected
+    assert expected or size < 1000
 
 
 @pytest.mark.parametrize("width", [32, 8])
