@@ -13,6 +13,7 @@ reported by the first band that sees it, so nothing has to be made unique afterw
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import TypeAlias
 
@@ -137,6 +138,7 @@ class BandTable:
         return queries_of[by_query], knowns[by_query], distances[by_query]
 
 
+@cache
 def radii_for(threshold: int, width: int) -> Rows:
     """Return the radius of each band of a hash of ``width`` bytes; -1 for a band not needed."""
     if width not in HIGHEST:
@@ -145,7 +147,9 @@ def radii_for(threshold: int, width: int) -> Rows:
         raise ValueError(f"the threshold {threshold} is outside 0 to {HIGHEST[width]}")
     bands = width // 2
     each, extra = divmod(threshold + 1, bands)
-    return np.array([each + (band < extra) - 1 for band in range(bands)], np.int64)
+    radii = np.array([each + (band < extra) - 1 for band in range(bands)], np.int64)
+    radii.flags.writeable = False  # all who ask get the same
+    return radii
 
 
 def as_words(values: Bytes) -> npt.NDArray[np.uint64]:

@@ -174,7 +174,7 @@ class KnownIndex:
     def _hits(self, algorithm: str, rows: Rows, places: Rows, distances: Distances) -> Hits:
         """Return a hit for each id of each value met."""
         if not len(places):
-            return _no_hits()
+            return Hits(rows, places, distances)
         starts, ids = self._ids[algorithm]
         first, last = starts[places], starts[places + 1]
         counts = last - first
