@@ -341,7 +341,7 @@ def _add_rows(factors: Any, rows: Any, out: Any) -> None:
 
 
 @compiled
-def _quality(grid: Any) -> int:
+def _quality(grid: Any) -> Any:
     """Return the steps between neighbours in whole hundredths of the range, summed, over 90."""
     total = _steps(grid[:-1], grid[1:]) + _steps(grid[:, :-1], grid[:, 1:])
     return min(100, total // 90)
