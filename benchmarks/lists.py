@@ -5,15 +5,13 @@ is work of both. Of wall clock time the ratio is shown too.
 """
 
 import io
-import os
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.database import own_database
 from benchmarks.matching import hashes
 from benchmarks.table import Goal, Results, Row, rate, subject
 
@@ -23,28 +21,10 @@ ALGORITHM = "sha256"
 
 def measure(quick: bool) -> Results:
     """Return all rows of this subject, on a PostgreSQL of their own."""
-    with ExitStack() as stack:
-        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="breakwater-bench-")))
-        data.chmod(0o711)  # a server started by root runs as another user and passes through
-        os.environ["BREAKWATER_DATA"] = str(data / "data")
-        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
-        os.environ.pop("DATABASE_URL", None)
-        os.environ.pop("REDIS_URL", None)
-        from config import services  # not above: it reads BREAKWATER_DATA
-
-        stack.callback(services.discard, data / "data")
-        stack.enter_context(services.running())
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
-        results = Results()
+    results = Results()
+    with own_database():
         for count in (10_000, 100_000) if quick else (100_000, 1_000_000):
             _load(results, count)
-        from django.db import connections
-
-        connections.close_all()
     results.notes.append(
         "Lists: a full list of plain lines of one algorithm, new each time; the COPY is of the "
         "same values as text into a table without index, both on a durable PostgreSQL of its own."

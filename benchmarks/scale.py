@@ -14,10 +14,7 @@ import argparse
 import io
 import os
 import resource
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks import machine
+from benchmarks.database import own_database
 
 SHARD_ROWS = 1_000_000
 DISTINCT = 2  # shards that are made; the others are links to these
@@ -60,7 +58,7 @@ def main() -> int:
     parser.add_argument("--folder", help="where to make the files (default: the system's own)")
     options = parser.parse_args()
     count = max(1, options.rows // SHARD_ROWS)
-    with _database(options.folder) as folder:
+    with own_database(options.folder) as folder:
         results, right = _measure(folder, count)
     print("\n".join(machine.described()))
     print(f"\n{count * SHARD_ROWS:,} rows in {count} shards, one process\n")
@@ -228,32 +226,6 @@ def _random(random: np.random.Generator, count: int, width: int) -> Values:
 def _resident() -> int:
     pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * resource.getpagesize() >> 20
-
-
-@contextmanager
-def _database(folder: str | None) -> Iterator[Path]:
-    """A PostgreSQL and a folder of their own, both gone afterwards."""
-    with ExitStack() as stack:
-        made = tempfile.TemporaryDirectory(prefix="breakwater-scale-", dir=folder)
-        data = Path(stack.enter_context(made))
-        data.chmod(0o711)  # a server started by root runs as another user and passes through
-        os.environ["BREAKWATER_DATA"] = str(data / "data")
-        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
-        os.environ.pop("DATABASE_URL", None)
-        os.environ.pop("REDIS_URL", None)
-        from config import services  # not above: it reads BREAKWATER_DATA
-
-        stack.callback(services.discard, data / "data")
-        stack.enter_context(services.running())
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
-        yield data
-        from django.db import connections
-
-        connections.close_all()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""A PostgreSQL for one measurement: its own, with our tables, gone afterwards."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def own_database(folder: str | None = None) -> Iterator[Path]:
+    """Start it, set up Django on it, and yield a folder for files, below ``folder`` or the system's
+    own place. No model can be imported before."""
+    with ExitStack() as stack:
+        made = tempfile.TemporaryDirectory(prefix="breakwater-bench-", dir=folder)
+        data = Path(stack.enter_context(made))
+        data.chmod(0o711)  # a server started by root runs as another user and passes through
+        os.environ["BREAKWATER_DATA"] = str(data / "data")
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+        os.environ.pop("DATABASE_URL", None)
+        os.environ.pop("REDIS_URL", None)
+        from config import services  # not above: it reads BREAKWATER_DATA
+
+        stack.callback(services.discard, data / "data")
+        stack.enter_context(services.running())
+        import django
+        from django.core.management import call_command
+        from django.db import connections
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        try:
+            yield data
+        finally:
+            connections.close_all()
