@@ -140,3 +140,9 @@ class KnownHash(models.Model):
 
     def __str__(self) -> str:
         return f"known hash {self.pk}"
+
+    def is_usable(self, *, at: "datetime") -> bool:
+        """Not withdrawn by the supplier and not disabled here."""
+        return self.removed_in_id is None and (
+            self.disabled_until is None or self.disabled_until <= at
+        )

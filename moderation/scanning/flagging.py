@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from moderation.evidence import sealing, store
+from moderation.hash_lists import known_rows
 from moderation.models import (
     Case,
     Coverage,
@@ -16,6 +17,7 @@ from moderation.models import (
     Entry,
     Flag,
     HashList,
+    KnownHash,
     Match,
     Preview,
     Removal,
@@ -63,11 +65,12 @@ def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) ->
     sealed = _seal_previews(shard_scan, [flagged for flagged, _ in wanted])
     try:
         with transaction.atomic():
+            known = known_rows.materialise({hit.known_id for _, hits in wanted for hit in hits})
             grouping.lock()
             cases = {
                 case.pk: case
                 for flagged, hits in wanted
-                if (case := _flag(shard_scan, flagged, hits, sealed)) is not None
+                if (case := _flag(shard_scan, flagged, hits, sealed, known)) is not None
             }
             for case in cases.values():
                 priorities.rate(case)
@@ -104,6 +107,7 @@ def _flag(
     flagged: Flagged,
     hits: list[Hit],
     sealed: dict[tuple[int, int], SealedObject],
+    known: dict[int, KnownHash],
 ) -> Case | None:
     entry = _entry(shard_scan, flagged)
     for level in flagged.previews:
@@ -118,11 +122,12 @@ def _flag(
     known_before = set(
         Match.objects.filter(flag__case=case).values_list("known_hash", flat=True).distinct()
     )
-    new_matches = [_match(shard_scan, flag, hit) for hit in hits]
+    new_matches = [_match(shard_scan, flag, hit, known[hit.known_id]) for hit in hits]
     if case.state != Case.State.CLOSED:
         _quarantine(entry, hits)
     elif any(new_matches):
-        _reach_closed_case(case, entry, hits, known_before=known_before, fresh=fresh)
+        unjudged = {known[hit.known_id].pk for hit in hits} - known_before
+        _reach_closed_case(case, entry, hits, unjudged=unjudged, fresh=fresh)
     return case
 
 
@@ -170,12 +175,12 @@ def _case_for(entry: Entry) -> Case:
     return case
 
 
-def _match(shard_scan: ShardScan, flag: Flag, hit: Hit) -> bool:
+def _match(shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash) -> bool:
     """Write one match; True when it was not known before."""
     scan = shard_scan.scan
     _, created = Match.objects.update_or_create(
         flag=flag,
-        known_hash_id=hit.known_hash_id,
+        known_hash=known,
         algorithm=hit.algorithm,
         defaults={"last_scan": scan},
         create_defaults={
@@ -208,7 +213,7 @@ def _is_confirmed(case: Case) -> bool:
 
 
 def _reach_closed_case(
-    case: Case, entry: Entry, hits: list[Hit], *, known_before: set[int], fresh: bool
+    case: Case, entry: Entry, hits: list[Hit], *, unjudged: set[int], fresh: bool
 ) -> None:
     """A decision stands for a new entry of the same picture: a removal fans out to it, and a kept
     picture stays kept, until a known hash that nobody has judged speaks against it."""
@@ -226,7 +231,6 @@ def _reach_closed_case(
                 "removal_due", removal, by=None, after={"decision": decision.pk}
             )
         return
-    unjudged = {hit.known_hash_id for hit in hits} - known_before
     if not unjudged:
         return
     _quarantine(entry, hits)

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from moderation.algorithms import ALGORITHMS, Kind
+from moderation.hash_lists import known_rows
 from moderation.matching.index import KnownIndex
 from moderation.models import HashList, HashListVersion, KnownHash
 
@@ -22,7 +24,7 @@ class Hit:
     """One row of a shard against one known hash."""
 
     row: int
-    known_hash_id: int
+    known_id: int  # the value's number in the index, see hash_lists.known_rows
     list_id: int
     version_id: int
     algorithm: str
@@ -77,10 +79,10 @@ class Matcher:
                 hit = self._hit(each, row, known_id, distance, blurred)
                 if hit is None:
                     continue
-                key = (hit.row, hit.known_hash_id, hit.algorithm)
+                key = (hit.row, hit.known_id, hit.algorithm)
                 if key not in best or hit.distance < best[key].distance:
                     best[key] = hit
-        return sorted(best.values(), key=lambda hit: (hit.row, hit.known_hash_id))
+        return sorted(best.values(), key=lambda hit: (hit.row, hit.known_id))
 
     def _join(self, each: Column) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         if each.algorithm not in self.algorithms or not len(each.rows):
@@ -112,7 +114,7 @@ class Matcher:
             return None
         return Hit(
             row=row,
-            known_hash_id=known_id,
+            known_id=known_id,
             list_id=known.hash_list_id,
             version_id=self.versions[known.hash_list_id].pk,
             algorithm=each.algorithm,
@@ -127,9 +129,11 @@ class Matcher:
     def _look_up(self, ids: NDArray[np.int64]) -> None:
         """Remember the known hashes behind ids; None for those disabled or withdrawn since."""
         missing = [known_id for known_id in np.unique(ids).tolist() if known_id not in self._known]
-        usable = KnownHash.objects.usable().in_bulk(missing)
+        found = known_rows.look_up(missing)
+        now = timezone.now()
         for known_id in missing:
-            self._known[known_id] = usable.get(known_id)
+            known = found.get(known_id)
+            self._known[known_id] = known if known and known.is_usable(at=now) else None
 
 
 def _low_quality(each: Column, rows: NDArray[np.int64]) -> list[bool]:
