@@ -269,8 +269,8 @@ def test_a_row_group_too_large_to_hold_is_written_in_parts(tmp_path: Path) -> No
     (tmp_path / "in").mkdir()
     made = shards.img2dataset_parquet(tmp_path / "in")
     with (
-        mock.patch.object(rewriting, "GROUP_BYTES", 5000),
-        mock.patch.object(rewriting, "BATCH_BYTES", 2000),
+        mock.patch.object(rewriting.parquet, "GROUP_BYTES", 5000),
+        mock.patch.object(rewriting.parquet, "BATCH_BYTES", 2000),
     ):
         rewrite(made, tmp_path / "out", {0, 9})
     source, result = pq.read_table(made.location), pq.ParquetFile(tmp_path / "out/00000.parquet")
