@@ -16,7 +16,7 @@ from benchmarks import machine
 from benchmarks.table import Results
 
 PROJECT = Path(__file__).resolve().parent.parent
-SUBJECTS = ("hashing", "matching", "screening", "digests", "lists", "recall")
+SUBJECTS = ("hashing", "matching", "screening", "digests", "lists", "recall", "queue")
 PAGE = PROJECT / "docs" / "benchmarks.md"
 # One thread each: what is compared is the work of one core.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -14,7 +14,7 @@ from moderation.evidence import retention
 from moderation.files import LocationError
 from moderation.hash_lists.withdrawals import cases_to_reopen, versions_to_heed
 from moderation.matching.index import IndexCorrupt
-from moderation.models import HashListVersion, Scan, ShardScan
+from moderation.models import CaseTally, HashListVersion, Scan, ShardScan
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, queue
 from moderation.scanning import pipeline, planning, rescans
@@ -74,9 +74,11 @@ def settle_answer(review_id: int) -> None:
 
 @shared_task
 def settle_due() -> None:
-    """Every minute: settle answers whose own task was lost, and note leases that ran out."""
+    """Every minute: settle answers whose own task was lost, note leases that ran out, and put
+    together what was noted of the counts."""
     answers.settle_due()
     queue.record_expired()
+    CaseTally.objects.sum_up()
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """What is kept in PostgreSQL, one noun a file. Of a dataset's entries only flagged ones are."""
 
 from .case import Case, Reveal, Review
+from .case_tally import CaseTally
 from .coverage import Coverage
 from .custody import CustodyEvent
 from .dataset import Dataset, Revision, Shard
@@ -17,6 +18,7 @@ from .sealed import SealedObject
 __all__ = [
     "Capability",
     "Case",
+    "CaseTally",
     "Coverage",
     "CustodyEvent",
     "Dataset",

@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan, LessThan
+
+from .triggers import Tallied
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -32,6 +36,23 @@ class Triage(models.TextChoices):
     HARM_OTHER = "harm_other", "Other harm"
 
 
+_IN_WORK = Q(state__in=["open", "proposed", "disputed", "escalated"])
+_FOR_REVIEWERS = Q(state__in=["open", "proposed"])
+# The most urgent first, then the oldest. All of it ascends, so that one index finds any place.
+WORK_ORDER = (-F("priority"), F("opened_at"), F("id"))
+
+
+class Place(Func):
+    """Where a case stands in the order of work: compared as a whole, column by column."""
+
+    function = "ROW"
+    output_field = models.TextField()
+
+
+def place_of(case: "Case") -> Place:
+    return Place(Value(-case.priority), Value(case.opened_at), Value(case.pk))
+
+
 class CaseQuerySet(models.QuerySet["Case"]):
     def in_work(self) -> "CaseQuerySet":
         """Waiting for a person: a reviewer's or a lead's turn."""
@@ -41,11 +62,23 @@ class CaseQuerySet(models.QuerySet["Case"]):
         """Held by nobody, by the database's clock."""
         return self.filter(Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now()))
 
+    def leased(self) -> "CaseQuerySet":
+        """Held by somebody, by the database's clock."""
+        return self.filter(lease_expires_at__gt=Now())
+
     def leased_to(self, user: "User") -> "CaseQuerySet":
-        return self.filter(leased_by=user, lease_expires_at__gt=Now())
+        return self.leased().filter(leased_by=user)
 
     def by_priority(self) -> "CaseQuerySet":
-        return self.order_by("-priority", "opened_at", "pk")
+        return self.order_by(*WORK_ORDER)
+
+    def after(self, case: "Case") -> "CaseQuerySet":
+        """What comes behind this case in the order of work."""
+        return self.filter(GreaterThan(Place(*WORK_ORDER), place_of(case)))
+
+    def before(self, case: "Case") -> "CaseQuerySet":
+        """What stands before this case in the order of work."""
+        return self.filter(LessThan(Place(*WORK_ORDER), place_of(case)))
 
 
 class Case(models.Model):
@@ -100,13 +133,22 @@ class Case(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(*WORK_ORDER, name="case_work_order", condition=_IN_WORK),
+            # Next must not step over what waits for leads, however much that is.
+            models.Index(*WORK_ORDER, name="case_reviewers_order", condition=_FOR_REVIEWERS),
+            models.Index("state", *WORK_ORDER, name="case_state_order"),
+            models.Index(fields=["state", "opened_at"], name="case_oldest", condition=_IN_WORK),
+            models.Index(fields=["state", "due_at"], name="case_due", condition=_IN_WORK),
             models.Index(
-                F("priority").desc(),
-                "opened_at",
-                "id",
-                name="case_work_order",
-                condition=Q(state__in=["open", "proposed", "disputed", "escalated"]),
+                fields=["lease_expires_at"],
+                name="case_leases",
+                condition=Q(lease_expires_at__isnull=False),
             ),
+        ]
+        triggers = [
+            Tallied(pgtrigger.Insert, name="tally_insert"),
+            Tallied(pgtrigger.Update, name="tally_update"),
+            Tallied(pgtrigger.Delete, name="tally_delete"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -141,10 +183,13 @@ class Case(models.Model):
             setattr(self, name, value)
 
 
+_STANDING = Q(settled_at__isnull=False, superseded=False) & ~Q(answer="")
+
+
 class ReviewQuerySet(models.QuerySet["Review"]):
     def standing(self) -> "ReviewQuerySet":
         """Answers that count: given, settled, not undone, and from the case's present round."""
-        return self.filter(settled_at__isnull=False, superseded=False).exclude(answer="")
+        return self.filter(_STANDING)
 
     def unsettled(self) -> "ReviewQuerySet":
         return self.filter(ended=Review.Ended.ANSWERED, settled_at__isnull=True)
@@ -193,7 +238,8 @@ class Review(models.Model):
     class Meta:
         ordering = ["pk"]
         indexes = [
-            models.Index(fields=["settles_at"], condition=Q(settled_at=None), name="unsettled")
+            models.Index(fields=["settles_at"], condition=Q(settled_at=None), name="unsettled"),
+            models.Index(fields=["reviewer", "case"], condition=_STANDING, name="standing_answers"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,16 @@ REFUSAL = """
 """
 
 
+TALLY = """
+    INSERT INTO moderation_casetally (state, triage, cases)
+    SELECT state, triage, sum(step) FROM ({steps}) AS changes
+    GROUP BY state, triage HAVING sum(step) <> 0;
+    RETURN NULL;
+"""
+GONE = "SELECT state, triage, -1 AS step FROM gone"
+COME = "SELECT state, triage, 1 AS step FROM come"
+
+
 class NoTruncate(pgtrigger.Trigger):
     """Refuses TRUNCATE, unless the session says otherwise: tests empty their database by it
     (config.settings.test). Against an owner of the database no trigger helps; for that a head of
@@ -23,5 +33,25 @@ class NoTruncate(pgtrigger.Trigger):
             when=pgtrigger.Before,
             operation=pgtrigger.Truncate,
             func=REFUSAL,
+            **kwargs,
+        )
+
+
+class Tallied(pgtrigger.Trigger):
+    """Notes in CaseTally what a statement changed of the counts, one row a state and triage."""
+
+    def __init__(self, operation: Any, **kwargs: Any) -> None:
+        tables = {
+            pgtrigger.Insert: {"new": "come"},
+            pgtrigger.Update: {"old": "gone", "new": "come"},
+            pgtrigger.Delete: {"old": "gone"},
+        }[operation]
+        steps = [{"old": GONE, "new": COME}[name] for name in tables]
+        super().__init__(
+            level=pgtrigger.Statement,
+            when=pgtrigger.After,
+            operation=operation,
+            referencing=pgtrigger.Referencing(**tables),
+            func=TALLY.format(steps=" UNION ALL ".join(steps)),
             **kwargs,
         )

@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, Sum, Value
 from django.db.models.functions import Now
 
-from moderation.models import Case, Flag, Match, Review
+from moderation.models import Case, CaseTally, Flag, Match, Review
 from moderation.models.case import CaseQuerySet, Triage
 from moderation.review import queue, withdrawn
 from moderation.review.decisions import PERCEPTUAL
 from moderation.scanning import priorities
 
 LEAST = 1_000_000
+COUNTED = 1000  # what is due is counted up to here
 
 
 @dataclass
@@ -52,37 +53,82 @@ def figures(user: User) -> dict[str, Any]:
     """Return what waits, as this person finds it.
 
     ``first``, ``second``, ``lead``: cases they can take now, by the turn; ``yours`` their sum,
-    ``oldest`` (datetime or None) and ``due`` (within 24 hours or over) of them. ``held``: the case
-    they hold. Of the others in work: ``others_hold``, ``you_answered``, ``for_leads``; ``waiting``
-    is all there is in work.
+    ``oldest`` (datetime or None) and ``due`` (within 24 hours or over) of them, counted no further
+    than COUNTED: ``due_goes_on`` says whether there are more. ``held``: the case they hold. Of the
+    others in work: ``others_hold``, ``you_answered``, ``for_leads``; ``waiting`` is all there is
+    in work.
+
+    No case is counted for it but those that somebody holds and those that the person answered: the
+    rest is what the tally has more than these.
     """
+    counts = _counts(user)
+    states = queue.states_of(user)
+
+    def of(what: str, *among: str) -> int:
+        return sum(counts.get((state, what), 0) for state in among)
+
+    def free(*among: str) -> int:
+        mine = [state for state in among if state in states]
+        return of("all", *mine) - sum(of(what, *mine) for what in ("own", "held", "answered"))
+
+    first, second = free(Case.State.OPEN), free(Case.State.PROPOSED)
+    lead = free(*Case.FOR_LEADS)
+    waiting, yours = of("all", *Case.IN_WORK), first + second + lead
+    held, answered = of("held", *Case.IN_WORK), of("answered", *Case.IN_WORK)
+    workable = queue.workable_by(user)
+    oldest = [
+        workable.filter(state=state).order_by("opened_at").values_list("opened_at").first()
+        for state in states
+    ]
     soon = Now() + timedelta(hours=24)
-    mine: dict[str, Any] = queue.workable_by(user).aggregate(
-        yours=Count("pk"),
-        first=Count("pk", filter=Q(state=Case.State.OPEN)),
-        second=Count("pk", filter=Q(state=Case.State.PROPOSED)),
-        lead=Count("pk", filter=Q(state__in=Case.FOR_LEADS)),
-        oldest=Min("opened_at"),
-        due=Count("pk", filter=Q(due_at__lte=soon)),
-    )
-    held = Case.objects.leased_to(user).first()
-    answered = Exists(Review.objects.standing().filter(case=OuterRef("pk"), reviewer=user))
-    leased = Q(lease_expires_at__gt=Now())
-    others = (
-        queue.visible_to(user)
-        .in_work()
-        .exclude(Q(leased_by=user) & Q(lease_expires_at__gt=Now()))
-        .annotate(answered=answered)
-        .aggregate(
-            waiting=Count("pk"),
-            others_hold=Count("pk", filter=leased),
-            you_answered=Count("pk", filter=~leased & Q(answered=True)),
-        )
-    )
-    taken = mine["yours"] + others["others_hold"] + others["you_answered"]
-    others["for_leads"] = others["waiting"] - taken
-    others["waiting"] += held is not None
-    return mine | others | {"held": held}
+    due = workable.filter(due_at__lte=soon)[: COUNTED + 1].count()
+    return {
+        "yours": yours,
+        "first": first,
+        "second": second,
+        "lead": lead,
+        "oldest": min((found[0] for found in oldest if found), default=None),
+        "due": min(due, COUNTED),
+        "due_goes_on": due > COUNTED,
+        "waiting": waiting,
+        "others_hold": held,
+        "you_answered": answered,
+        "for_leads": waiting - yours - held - answered - of("own", *Case.IN_WORK),
+        "held": Case.objects.leased_to(user).first(),
+    }
+
+
+def _counts(user: User) -> dict[tuple[str, str], int]:
+    """By state: all cases in work; of these held by the person, by others; answered and free.
+
+    One statement, so that the figures are of one moment and come to a whole.
+    """
+    in_work = Q(state__in=[str(state) for state in Case.IN_WORK])
+    leased = Case.objects.filter(in_work).leased()
+    answers = Review.objects.standing().filter(reviewer=user)
+    free = Case.objects.filter(in_work, pk__in=answers.values("case")).unleased()
+    parts = [
+        ("all", CaseTally.objects.filter(in_work), Sum("cases")),
+        ("own", leased.filter(leased_by=user), Count("pk")),
+        ("held", leased.exclude(leased_by=user), Count("pk")),
+        ("answered", free, Count("pk")),
+    ]
+    rows = [
+        part.order_by().annotate(what=Value(what)).values_list("state", "what").annotate(n=count)
+        for what, part, count in parts
+    ]
+    return {(state, what): n for state, what, n in rows[0].union(*rows[1:], all=True)}
+
+
+def total(filters: dict[str, Any]) -> int | None:
+    """Return how many cases fit filters of state and triage alone; None with any other."""
+    if set(filters) - {"state", "triage"}:
+        return None
+    states = [filters["state"]] if filters.get("state") else Case.IN_WORK
+    tally = CaseTally.objects.filter(state__in=states)
+    if triage := filters.get("triage"):
+        tally = tally.filter(triage=triage)
+    return tally.total()
 
 
 def narrowed(cases: CaseQuerySet, filters: dict[str, Any]) -> CaseQuerySet:
@@ -108,6 +154,33 @@ def narrowed(cases: CaseQuerySet, filters: dict[str, Any]) -> CaseQuerySet:
         flags = Flag.objects.filter(case=OuterRef("pk"), entry__revision=revision)
         cases = cases.filter(Exists(flags))
     return cases
+
+
+@dataclass
+class Part:
+    """Some cases of a long table, and whether there are any before and behind them."""
+
+    cases: list[Case]
+    more_before: bool
+    more_behind: bool
+
+
+def part(cases: CaseQuerySet, *, after: Case | None, before: Case | None, size: int) -> Part:
+    """Return up to ``size`` cases in the order of work: behind a case, before one, or the first.
+
+    A place is found by its case, so page 40,000 takes no longer than page 1, and no case is shown
+    twice or left out because others came or went meanwhile.
+    """
+    if before is not None:
+        found = list(cases.before(before).by_priority().reverse()[: size + 1])
+        if len(found) > size:
+            return Part(found[size - 1 :: -1], more_before=True, more_behind=True)
+    elif after is not None:
+        found = list(cases.after(after).by_priority()[: size + 1])
+        if found:
+            return Part(found[:size], more_before=True, more_behind=len(found) > size)
+    found = list(cases.by_priority()[: size + 1])
+    return Part(found[:size], more_before=False, more_behind=len(found) > size)
 
 
 def rows(cases: Sequence[Case], *, now: datetime) -> list[Row]:

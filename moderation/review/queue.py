@@ -57,13 +57,13 @@ def workable_by(user: User) -> CaseQuerySet:
 
     Whoever already answered in this round is out, so no person can stand behind a removal twice.
     """
-    states = [state for state, needed in NEEDS.items() if user.has_perm(needed)]
     answered = Review.objects.standing().filter(case=OuterRef("pk"), reviewer=user)
-    return (
-        Case.objects.filter(state__in=[str(state) for state in states])
-        .unleased()
-        .filter(~Exists(answered))
-    )
+    return Case.objects.filter(state__in=states_of(user)).unleased().filter(~Exists(answered))
+
+
+def states_of(user: User) -> list[str]:
+    """The states in which this person's capabilities let them take a case."""
+    return [str(state) for state, needed in NEEDS.items() if user.has_perm(needed)]
 
 
 def database_now() -> datetime:

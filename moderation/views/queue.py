@@ -1,5 +1,6 @@
 """The queue: what waits, and the way to the next case."""
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -11,15 +12,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation.forms.review import QueueFilter
-from moderation.models import Scan
+from moderation.models import Case, Scan
+from moderation.models.case import CaseQuerySet
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import answers, listing
 from moderation.review import queue as cases_queue
 
-from .paging import page_of, query_without
+from .paging import query_without
 from .people import person_of
 
+NUMBER = re.compile(r"[0-9]{1,18}")  # no more than the column can hold
 CASES = 25
+PLACES = ("after", "before")  # in the address: the case that the table goes on from
 CHIPS = {
     "state": "State",
     "triage": "Triage",
@@ -37,8 +41,13 @@ def queue(request: HttpRequest) -> HttpResponse:
     visible = cases_queue.visible_to(user)
     form = QueueFilter(request.GET)
     chosen = form.chosen()
-    cases = listing.narrowed(visible, chosen).by_priority().select_related("leased_by__person")
-    page = page_of(request, cases, size=CASES)
+    cases = listing.narrowed(visible, chosen).select_related("leased_by__person")
+    part = listing.part(
+        cases,
+        after=_place(request, visible, "after"),
+        before=_place(request, visible, "before"),
+        size=CASES,
+    )
     now = cases_queue.database_now()
     return render(
         request,
@@ -47,15 +56,16 @@ def queue(request: HttpRequest) -> HttpResponse:
             "figures": listing.figures(user),
             "form": form,
             "chips": _chips(request, chosen),
-            "page": page,
-            "rows": listing.rows(list(page), now=now),
+            "part": part,
+            "total": listing.total(chosen),
+            "rows": listing.rows(part.cases, now=now),
             "now": now,
-            "query": query_without(request, "page"),
+            "query": query_without(request, *PLACES),
             "rule": cases_queue.RULE,
             "may_decide": user.has_perm(DECIDE),
             "names": user.has_perm(DECIDE_FINAL),  # others may be second: no word of who is first
             "undoable": answers.undoable(by=user),
-            "scanning": [] if page.object_list else _scanning(),
+            "scanning": [] if part.cases else _scanning(),
         },
     )
 
@@ -76,6 +86,12 @@ def to_next(request: HttpRequest) -> HttpResponse:
     return redirect("moderation:case", pk=case.pk)
 
 
+def _place(request: HttpRequest, cases: CaseQuerySet, name: str) -> Case | None:
+    """The case that the address names as a place; None for none, or for one that is not there."""
+    number = request.GET.get(name, "")
+    return cases.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None
+
+
 def _chips(request: HttpRequest, chosen: dict[str, Any]) -> list[dict[str, str]]:
     """The filters in force, each with the address that takes it away."""
     form = QueueFilter()
@@ -84,7 +100,8 @@ def _chips(request: HttpRequest, chosen: dict[str, Any]) -> list[dict[str, str]]
         words = dict(getattr(form.fields[name], "choices", ())) if isinstance(value, str) else {}
         rest: QueryDict = request.GET.copy()
         rest.pop(name, None)
-        rest.pop("page", None)
+        for place in PLACES:
+            rest.pop(place, None)
         text = str(words.get(value, value))
         chips.append({"name": CHIPS[name], "value": text, "without": f"?{rest.urlencode()}"})
     return chips

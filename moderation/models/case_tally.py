@@ -1,0 +1,39 @@
+"""How many cases there are by state and triage, kept by the database as they change.
+
+Counting a million rows for every page would cost more than the page. Triggers on the table of cases
+(`triggers.Tallied`) note each change here as a row of its own, so that nobody waits for anybody;
+the sum over the rows is the exact count in every snapshot, as the notes stand and fall with the
+transaction that changed the cases.
+"""
+
+from django.db import connection, models
+from django.db.models import Sum
+
+
+class CaseTallyQuerySet(models.QuerySet["CaseTally"]):
+    def total(self) -> int:
+        """Return how many cases the rows of this set come to."""
+        return self.aggregate(total=Sum("cases"))["total"] or 0
+
+    def sum_up(self) -> None:
+        """Put the notes of each state and triage together in one row; no count changes by it."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "WITH notes AS (DELETE FROM moderation_casetally RETURNING state, triage, cases)"
+                " INSERT INTO moderation_casetally (state, triage, cases)"
+                " SELECT state, triage, sum(cases) FROM notes GROUP BY state, triage"
+                " HAVING sum(cases) <> 0"
+            )
+
+
+class CaseTally(models.Model):
+    """One note: so many more cases, or fewer, in this state and of this triage."""
+
+    state = models.CharField(max_length=10)
+    triage = models.CharField(max_length=10)
+    cases = models.BigIntegerField()
+
+    objects = CaseTallyQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.cases:+} {self.state}, {self.triage}"
