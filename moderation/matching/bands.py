@@ -12,6 +12,7 @@ other half is looked up for the rare pair whose first half is within the thresho
 reported by the first band that sees it, so nothing has to be made unique afterwards.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -23,6 +24,8 @@ import numpy.typing as npt
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Rows: TypeAlias = npt.NDArray[np.int64]
 Distances: TypeAlias = npt.NDArray[np.int16]
+Pairs: TypeAlias = tuple[Rows, Rows, Distances]
+Loop: TypeAlias = Callable[[int, int, Rows, Rows, Distances], tuple[int, int, int]]
 
 BAND_BITS = 16
 BUCKETS = 1 << BAND_BITS
@@ -86,7 +89,7 @@ class BandTable:
         if not ends_right or bool((self.starts[:, 1:] < self.starts[:, :-1]).any()):
             raise TableCorrupt("the offsets of a hash table do not rise from 0 to its size")
 
-    def join(self, queries: Bytes, threshold: int) -> tuple[Rows, Rows, Distances]:
+    def join(self, queries: Bytes, threshold: int) -> Pairs:
         """Return all pairs within ``threshold`` as (query index, known index, distance in bits).
 
         ``queries`` is (n, 32) or (n, 8) uint8 as the table is. Sorted by query, then by known
@@ -103,39 +106,41 @@ class BandTable:
         if not len(self) or not len(words):
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16)
         loop = kernels.join_256 if width == 4 else kernels.join_64
-        room = FIRST_ROOM
-        query, known, distance = _room(room)
-        found: list[tuple[Rows, Rows, Distances]] = []
-        band, place = 0, 0
-        while band < width * 4:
-            band, place, pairs = loop(
-                self.words,
-                self.starts,
-                self.order,
-                self.copies,
-                words,
-                radii,
-                MASKS,
-                REACH,
-                threshold,
-                band,
-                place,
-                query,
-                known,
-                distance,
-            )
-            if pairs == kernels.CORRUPT:
-                raise TableCorrupt("a hash table points outside itself")
-            if pairs:
-                found.append((query[:pairs].copy(), known[:pairs].copy(), distance[:pairs].copy()))
-            if band < width * 4:  # full: hits come in crowds, so ask for more room at once
-                room *= 2
-                query, known, distance = _room(room)
-        if not found:
-            return query[:0], known[:0], distance[:0]
-        queries_of, knowns, distances = (np.concatenate(part) for part in zip(*found, strict=True))
-        by_query = np.lexsort((knowns, queries_of))
-        return queries_of[by_query], knowns[by_query], distances[by_query]
+        return gathered(
+            width * 4,
+            lambda band, place, *room: loop(
+                *(self.words, self.starts, self.order, self.copies, words, radii, MASKS, REACH),
+                *(threshold, band, place, *room),
+            ),
+        )
+
+
+def gathered(bands: int, loop: Loop) -> Pairs:
+    """Return all pairs of a join that goes band by band, sorted by query, then by known hash.
+
+    ``loop`` goes on at a band and a place in it, writes pairs into the arrays it is given, and
+    returns where it stopped, at ``bands`` when all is done, and how many pairs it wrote.
+    """
+    from moderation.matching import kernels
+
+    room = FIRST_ROOM
+    query, known, distance = _room(room)
+    found: list[Pairs] = []
+    band, place = 0, 0
+    while band < bands:
+        band, place, pairs = loop(band, place, query, known, distance)
+        if pairs == kernels.CORRUPT:
+            raise TableCorrupt("a hash table points outside itself")
+        if pairs:
+            found.append((query[:pairs].copy(), known[:pairs].copy(), distance[:pairs].copy()))
+        if band < bands:  # full: hits come in crowds, so ask for more room at once
+            room *= 2
+            query, known, distance = _room(room)
+    if not found:
+        return query[:0], known[:0], distance[:0]
+    queries_of, knowns, distances = (np.concatenate(part) for part in zip(*found, strict=True))
+    by_query = np.lexsort((knowns, queries_of))
+    return queries_of[by_query], knowns[by_query], distances[by_query]
 
 
 @cache
@@ -175,7 +180,7 @@ def _masks() -> tuple[npt.NDArray[np.uint16], Rows]:
     return np.array(masks, np.uint16), np.array(counts, np.int64)
 
 
-def _room(pairs: int) -> tuple[Rows, Rows, Distances]:
+def _room(pairs: int) -> Pairs:
     return np.empty(pairs, np.int64), np.empty(pairs, np.int64), np.empty(pairs, np.int16)
 
 

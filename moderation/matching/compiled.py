@@ -86,3 +86,42 @@ prefetch = cast(Callable[[Any, Any], None], intrinsic(_prefetch))
 
 Inside compiled loops only. A place outside the array is never read: the processor ignores it.
 """
+
+
+def _near_lanes(_context: Any, array: Any, at: Any, number: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        short, index = ir.IntType(16), ir.IntType(32)
+        lanes = ir.VectorType(short, LANES)
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), lanes.as_pointer())
+        numbers = builder.load(place, align=2)
+        first = builder.insert_element(ir.Constant(lanes, ir.Undefined), arguments[2], index(0))
+        every = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+        apart = builder.xor(numbers, builder.shuffle_vector(first, first, every))
+        one = ir.Constant(lanes, [1] * LANES)
+        for _ in range(2):  # takes the lowest bit away
+            apart = builder.and_(apart, builder.sub(apart, one))
+        near = builder.icmp_unsigned("==", apart, ir.Constant(lanes, [0] * LANES))
+        return builder.bitcast(near, ir.IntType(LANES))
+
+    return types.uint64(array, at, types.uint16), emit
+
+
+LANES = 64  # 16-bit numbers compared at once
+near_lanes = cast(Callable[[Any, Any, Any], Any], intrinsic(_near_lanes))
+"""Compare LANES numbers of a contiguous uint16 array, from the n-th on, with one number.
+
+Bit i of the answer: the i-th of them differs in at most two bits. Inside compiled loops only; all
+LANES must lie in the array.
+"""
+
+
+def _lowest(_context: Any, word: Any) -> Any:
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), emit
+
+
+lowest = cast(Callable[[Any], Any], intrinsic(_lowest))
+"""The place of the lowest set bit of a 64-bit word that is not 0; inside compiled loops only."""

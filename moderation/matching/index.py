@@ -31,11 +31,15 @@ from moderation.matching.sections import (
     SectionWriter,
     Writable,
 )
+from moderation.matching.wide import HIGHEST as WIDE_HIGHEST
+from moderation.matching.wide import MOST as WIDE_MOST
+from moderation.matching.wide import WideTable
 
 __all__ = ["VERSION", "Hits", "IndexCorrupt", "KnownIndex", "write_index"]
 
 BAND_PARTS = ("words", "starts", "order", "copies")
 DIGEST_PARTS = ("values", "starts", "seen")
+WIDE_PARTS = ("seen", "starts", "rests", "order")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class KnownIndex:
         self.sizes: dict[str, int] = dict(sections.about["sizes"])
         self._digests: dict[str, DigestTable] = {}
         self._bands: dict[str, BandTable] = {}
+        self._wide: dict[str, WideTable] = {}  # of few PDQ hashes, beside their bands
         self._ids: dict[str, tuple[Rows, Rows]] = {}  # where those of each value start; ids
         for name, size in self.sizes.items():
             if size:
@@ -145,8 +150,12 @@ class KnownIndex:
         if table is None:
             radii_for(threshold, values.shape[1])
             return _no_hits()
+        few = self._wide.get(algorithm)
         try:
-            rows, places, distances = table.join(values, threshold)
+            if few is not None and 0 <= threshold <= WIDE_HIGHEST:
+                rows, places, distances = few.join(values, threshold)
+            else:
+                rows, places, distances = table.join(values, threshold)
         except TableCorrupt as error:
             raise self._sections.corrupt(f"is damaged: {error}") from error
         return self._hits(algorithm, rows, places, distances)
@@ -158,6 +167,10 @@ class KnownIndex:
             bands.check()
             width, places = bands.words.shape[1] * 8, len(bands)
             self._bands[name] = bands
+            if _is_few(known, places):
+                parts = (self._array(name, f"wide_{part}") for part in WIDE_PARTS)
+                self._wide[name] = WideTable(bands.words, *parts)
+                self._wide[name].check()
         else:
             digests = DigestTable(*(self._array(name, part) for part in DIGEST_PARTS))
             digests.check()
@@ -191,14 +204,23 @@ def _write(stream: Writable, parts: Mapping[str, tuple[Bytes, Rows]]) -> None:
         if not len(values):
             continue
         distinct, starts, grouped = group(values, ids)
-        perceptual = ALGORITHMS[algorithm].kind is Kind.PERCEPTUAL
+        known = ALGORITHMS[algorithm]
+        perceptual = known.kind is Kind.PERCEPTUAL
         table = BandTable.build(distinct) if perceptual else DigestTable.build(distinct)
         for name in BAND_PARTS if perceptual else DIGEST_PARTS:
             writer.add(f"{algorithm}/{name}", getattr(table, name))
         del table  # before the next one is built
+        if _is_few(known, len(distinct)):
+            few = WideTable.build(distinct)
+            for name in WIDE_PARTS:
+                writer.add(f"{algorithm}/wide_{name}", getattr(few, name))
         writer.add(f"{algorithm}/id_starts", starts)
         writer.add(f"{algorithm}/ids", grouped)
     writer.finish({"sizes": {algorithm: len(values) for algorithm, (values, _) in parts.items()}})
+
+
+def _is_few(known: Algorithm, values: int) -> bool:
+    return known.name == "pdq" and values <= WIDE_MOST
 
 
 def _private(path: str, flags: int) -> int:

@@ -11,6 +11,7 @@ BUCKETS = 65_536  # values of one band of 16 bits
 AHEAD = 24  # digests whose memory is asked for before it is needed
 BUCKETS_AHEAD = 4  # buckets whose memory is asked for before they are compared
 FAR_FROM = 200_000  # known hashes; below, their buckets hold few and mostly lie in the cache
+DENSE_FROM = 32  # known hashes for each query; below, queries in band order share the buckets
 SORT_FROM = 512  # queries; below, ordering them costs more than the better locality saves
 
 _WORDS = read_only(types.uint64, 2)
@@ -106,7 +107,7 @@ def _loops(width: int) -> tuple[Callable[..., None], Callable[..., tuple[int, in
         or brings longer arrays if there are none, and calls again with that band and place.
         """
         n, m, room = queries.shape[0], words.shape[0], out_query.shape[0]
-        far_away = m >= FAR_FROM
+        far_away = m >= max(FAR_FROM, DENSE_FROM * n)
         pairs = 0
         turn = np.empty(n, np.int64)  # the queries in the order of the band
         place = np.empty(BUCKETS + 1 if n >= SORT_FROM else 0, np.int64)

@@ -15,7 +15,7 @@ from moderation.algorithms import ALGORITHMS, MATCHED
 from moderation.matching.bands import Bytes, Rows
 from moderation.matching.index import Hits, IndexCorrupt, KnownIndex, write_index
 from moderation.matching.sections import HEADER, MAGIC
-from tests.moderation.matching.scan import flipped, random_hashes
+from tests.moderation.matching.scan import brute_force, flipped, random_hashes
 
 Parts = dict[str, tuple[Bytes, Rows]]
 
@@ -292,3 +292,15 @@ def test_near_refuses_what_it_cannot_answer(path: Path, size: int) -> None:
         index.near("phash", np.zeros((1, 8), np.uint8), 16)
     with pytest.raises(ValueError, match="md5 is a digest"):
         index.near("md5", np.zeros((1, 16), np.uint8), 0)
+
+
+def test_near_is_exact_on_both_sides_of_what_wide_bands_answer(path: Path) -> None:
+    rng = np.random.default_rng(12)
+    hashes = random_hashes(rng, 300, 32)
+    write_index(path, {"pdq": (hashes, np.arange(300))})
+    index = KnownIndex.open(path)
+    queries = np.array([flipped(rng, hashes[n % 300], 28 + n % 20) for n in range(600)])
+    for threshold in range(48):
+        expected = brute_force(hashes, queries, threshold)
+        assert triples(index.near("pdq", queries, threshold)) == expected
+    assert len(expected) >= 600
