@@ -207,6 +207,7 @@ SCAN_BATCH_ROWS = env.number("SCAN_BATCH_ROWS", 4096)
 SCAN_SILENCE_SECONDS = env.number("SCAN_SILENCE_SECONDS", 60)
 SCAN_ATTEMPTS = 5
 SCAN_LOST_AFTER = timedelta(seconds=env.number("SCAN_LOST_SECONDS", 60))
+FLOOD_MATCHES = env.number("FLOOD_MATCHES", 1000)  # new entries a value is near to, in one scan
 SCAN_QUEUE_LIMIT = 64  # shards of one scan in the queue at a time
 FETCH_ALLOW_ADDRESSES = env.listing("FETCH_ALLOW_ADDRESSES")
 FETCH_THREADS = env.number("FETCH_THREADS", 16)

@@ -21,7 +21,7 @@ class StartScanForm(forms.Form):
 
     def __init__(self, *args: Any, may_fetch: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["lists"].queryset = HashList.objects.in_force()  # type: ignore[attr-defined]
+        self.fields["lists"].queryset = HashList.objects.in_force().flagging()  # type: ignore[attr-defined]
         self.may_fetch = may_fetch
         self.basis = LegalBasis.objects.current().order_by("-until").first()
 

@@ -2,7 +2,7 @@
 
 from .case import Case, Reveal, Review
 from .case_tally import CaseTally
-from .coverage import Coverage
+from .coverage import Coverage, PassedOver
 from .custody import CustodyEvent
 from .dataset import Dataset, Revision, Shard
 from .decision import Decision
@@ -32,6 +32,7 @@ __all__ = [
     "Manifest",
     "ManifestLine",
     "Match",
+    "PassedOver",
     "Person",
     "Preview",
     "Receipt",

@@ -1,8 +1,10 @@
 """Hash lists from authorised bodies: their versions, and the known hashes each version holds."""
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -19,6 +21,27 @@ class HashListQuerySet(models.QuerySet["HashList"]):
             Q(expires_at__isnull=True) | Q(expires_at__gt=at)
         )
 
+    def flagging(self) -> "HashListQuerySet":
+        """Lists whose matches may raise flags: all but negative lists."""
+        return self.filter(negative=False)
+
+    def negative(self) -> "HashListQuerySet":
+        """Lists of values known to be harmless."""
+        return self.filter(negative=True)
+
+    def negative_state(self) -> str:
+        """A short name of what the negative lists suppress now; empty where none is in force.
+
+        Any change of it, also one that comes with time, is another name.
+        """
+        rules = ("pk", "current__number", "threshold", "phash_flags")
+        lists = list(self.in_force().negative().order_by("pk").values_list(*rules))
+        if not lists:
+            return ""
+        disabled = KnownHash.objects.disabled().filter(hash_list__in=[pk for pk, *_ in lists])
+        state = (lists, sorted(disabled.values_list("pk", flat=True)))
+        return hashlib.sha256(repr(state).encode()).hexdigest()[:32]
+
 
 class HashList(models.Model):
     """One supplier's list, the agreement it came under, and how far its matches are trusted."""
@@ -26,7 +49,7 @@ class HashList(models.Model):
     class Trust(models.TextChoices):
         TRUSTED = "trusted", "Trusted: an exact match is quarantined at once"
         STANDARD = "standard", "Standard: people decide first"
-        TRIAL = "trial", "Trial: counted and sampled only"
+        TRIAL = "trial", "Trial: counted, and a sample reviewed where one is set"
 
     slug = models.SlugField(max_length=60, unique=True)
     owner = models.CharField(max_length=200, blank=True)
@@ -41,6 +64,16 @@ class HashList(models.Model):
     )
     phash_flags = models.BooleanField(
         default=False, help_text="pHash matches of this list raise flags on their own."
+    )
+    negative = models.BooleanField(
+        default=False,
+        help_text="Its values are known to be harmless: they raise no flag and suppress others'.",
+    )
+    sample_ratio = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="Share of matching entries that are flagged, 0 to 1; empty: all, of trial none.",
     )
     enabled = models.BooleanField(default=True)
     synthetic = models.BooleanField(default=False)
@@ -59,11 +92,22 @@ class HashList(models.Model):
     class Meta:
         ordering = ["slug"]
         constraints = [
-            models.CheckConstraint(condition=Q(threshold__lte=47), name="threshold_to_47")
+            models.CheckConstraint(condition=Q(threshold__lte=47), name="threshold_to_47"),
+            models.CheckConstraint(
+                condition=Q(sample_ratio__isnull=True) | Q(sample_ratio__range=(0, 1)),
+                name="sample_ratio_0_to_1",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def share(self) -> float:
+        """The share of matching entries that raise flags, 0 to 1."""
+        if self.sample_ratio is not None:
+            return self.sample_ratio
+        return 0.0 if self.trust == self.Trust.TRIAL else 1.0
 
 
 class HashListVersion(models.Model):
@@ -96,10 +140,19 @@ class HashListVersion(models.Model):
 class KnownHashQuerySet(models.QuerySet["KnownHash"]):
     def usable(self, *, at: "datetime | None" = None) -> "KnownHashQuerySet":
         """Not withdrawn by the supplier and not disabled here."""
-        at = at or timezone.now()
-        return self.filter(removed_in__isnull=True).filter(
-            Q(disabled_until__isnull=True) | Q(disabled_until__lte=at)
-        )
+        return self.filter(removed_in__isnull=True).exclude(_disabled(at))
+
+    def disabled(self, *, at: "datetime | None" = None) -> "KnownHashQuerySet":
+        """Disabled here, and not come back into force by its date."""
+        return self.filter(_disabled(at))
+
+    def set_aside(self) -> "KnownHashQuerySet":
+        """Held back by flood control until a person has looked."""
+        return self.filter(set_aside_at__isnull=False)
+
+    def passed_over(self, *, at: "datetime | None" = None) -> "KnownHashQuerySet":
+        """Those whose matches raise no flag now."""
+        return self.filter(_disabled(at) | Q(set_aside_at__isnull=False))
 
     def in_version(self, version: HashListVersion) -> "KnownHashQuerySet":
         return self.filter(
@@ -121,8 +174,20 @@ class KnownHash(models.Model):
     removed_in = models.ForeignKey(
         HashListVersion, on_delete=models.PROTECT, null=True, related_name="withdrawn"
     )
-    disabled_until = models.DateTimeField(null=True)
-    note = models.TextField(blank=True)
+    disabled_at = models.DateTimeField(null=True)
+    disabled_until = models.DateTimeField(null=True, help_text="Empty: until it is lifted.")
+    disabled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,  # nobody asks for it, and the table has millions of rows
+    )
+    note = models.TextField(blank=True, help_text="Why it was disabled.")
+    set_aside_at = models.DateTimeField(null=True, help_text="When its matches were too many.")
+    released_at = models.DateTimeField(
+        null=True, help_text="Since then flood control lets it through."
+    )
 
     objects = KnownHashQuerySet.as_manager()
 
@@ -137,12 +202,26 @@ class KnownHash(models.Model):
                 condition=~Q(removed_in=F("added_in")), name="not_removed_as_added"
             ),
         ]
+        indexes = [
+            # Few rows of millions, asked for by every scan and page.
+            models.Index(
+                fields=["hash_list"],
+                condition=Q(disabled_at__isnull=False) | Q(set_aside_at__isnull=False),
+                name="known_hash_passed_over",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"known hash {self.pk}"
 
-    def is_usable(self, *, at: "datetime") -> bool:
-        """Not withdrawn by the supplier and not disabled here."""
-        return self.removed_in_id is None and (
-            self.disabled_until is None or self.disabled_until <= at
-        )
+    def is_disabled(self, *, at: "datetime | None" = None) -> bool:
+        """Whether it is disabled here and has not come back into force by its date."""
+        if self.disabled_at is None:
+            return False
+        return self.disabled_until is None or self.disabled_until > (at or timezone.now())
+
+
+def _disabled(at: "datetime | None") -> Q:
+    return Q(disabled_at__isnull=False) & (
+        Q(disabled_until__isnull=True) | Q(disabled_until__gt=at or timezone.now())
+    )

@@ -27,6 +27,7 @@ class Scan(models.Model):
     class Reason(models.TextChoices):
         NEW_REVISION = "new_revision", "New revision"
         NEW_LIST_VERSION = "new_list_version", "New list version"
+        RULES = "rules", "Passed over before"
         REQUESTED = "requested", "Asked for"
 
     class State(models.TextChoices):
@@ -97,8 +98,11 @@ class ShardScan(models.Model):
     rows_done = models.PositiveBigIntegerField(default=0)
     outcomes = models.JSONField(default=dict, help_text="Outcome to count.")
     reasons = models.JSONField(default=dict, help_text="Reason to count.")
-    exact = models.PositiveBigIntegerField(default=0, help_text="Exact matches, trial lists too.")
-    near = models.PositiveBigIntegerField(default=0, help_text="Near matches, trial lists too.")
+    exact = models.PositiveBigIntegerField(default=0, help_text="Exact matches, all there are.")
+    near = models.PositiveBigIntegerField(default=0, help_text="Near matches, all there are.")
+    passed_over = models.JSONField(
+        default=dict, help_text="Reason to count of the matches that raise no flag."
+    )
     error = models.CharField(max_length=300, blank=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moderation.algorithms import DIGESTS
 from moderation.media.hashing import PictureHashes
@@ -13,6 +13,9 @@ from moderation.models import Match
 from moderation.outcomes import outcome_of
 
 from .columns import LOW_QUALITY, Column, column, of_digests
+
+if TYPE_CHECKING:
+    from .matcher import Hit
 
 PDQ_WIDTH = 32
 
@@ -158,13 +161,29 @@ def _variants(rows: list[RowFacts], origin: str) -> list[Column]:
 
 @dataclass
 class Tally:
-    """Counts of one shard: every row has exactly one outcome."""
+    """Counts of one shard: every row has exactly one outcome, every match is on a flag or passed
+    over for exactly one reason. ``passed_over`` and ``held_values`` are by list."""
 
     rows: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     exact: int = 0
     near: int = 0
+    passed_over: dict[int, Counter[str]] = field(default_factory=dict)
+    held_values: dict[int, set[int]] = field(default_factory=dict)
+
+    def found(self, hit: "Hit") -> None:
+        """Count one match, whatever becomes of it."""
+        if hit.exact:
+            self.exact += 1
+        else:
+            self.near += 1
+
+    def pass_over(self, hit: "Hit", reason: str) -> None:
+        """Count one match that raises no flag, and why."""
+        self.passed_over.setdefault(hit.list_id, Counter())[str(reason)] += 1
+        if hit.held_id is not None:
+            self.held_values.setdefault(hit.list_id, set()).add(hit.held_id)
 
     def fields(self) -> dict[str, Any]:
         """As ShardScan keeps them."""
@@ -174,4 +193,5 @@ class Tally:
             "reasons": dict(self.reasons),
             "exact": self.exact,
             "near": self.near,
+            "passed_over": dict(sum(self.passed_over.values(), Counter())),
         }

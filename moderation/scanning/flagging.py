@@ -1,6 +1,6 @@
 """Hits to entries, matches, flags and cases. Any write may be repeated and changes nothing then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import F
@@ -11,7 +11,6 @@ from moderation.evidence import sealing, store
 from moderation.hash_lists import known_rows
 from moderation.models import (
     Case,
-    Coverage,
     CustodyEvent,
     Decision,
     Entry,
@@ -26,7 +25,7 @@ from moderation.models import (
 )
 from moderation.signals import case_reopened
 
-from . import grouping, priorities
+from . import covering, floods, grouping, priorities
 from .facts import Flagged, Tally
 from .heartbeat import Stopped
 from .indexes import Span
@@ -52,21 +51,17 @@ KEPT_FACTS = (
 )
 
 
-def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) -> None:
-    """Write flags for these entries, with their previews. Matches of trial lists raise none."""
-    trial = set(HashList.objects.filter(trust=HashList.Trust.TRIAL).values_list("pk", flat=True))
-    wanted = [
-        (flagged, hits)
-        for flagged, all_hits in found
-        if (hits := [hit for hit in all_hits if hit.list_id not in trial])
-    ]
-    if not wanted:
-        return
-    sealed = _seal_previews(shard_scan, [flagged for flagged, _ in wanted])
+def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) -> list[Hit]:
+    """Write flags for these entries, with their previews; return the hits that flood control held
+    back."""
+    if not found:
+        return []
+    sealed = _seal_previews(shard_scan, [flagged for flagged, _ in found])
     try:
         with transaction.atomic():
-            known = known_rows.materialise({hit.known_id for _, hits in wanted for hit in hits})
+            known = known_rows.materialise({hit.known_id for _, hits in found for hit in hits})
             grouping.lock()
+            wanted, held = floods.hold_back(shard_scan, found, known)
             cases = {
                 case.pk: case
                 for flagged, hits in wanted
@@ -78,11 +73,23 @@ def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) ->
         for each in sealed.values():
             store.shred(each)
         raise
+    flagged_rows = {flagged.facts.row for flagged, _ in wanted}
+    for (row, _), each in sealed.items():
+        if row not in flagged_rows:
+            store.shred(each)
+    return held
 
 
-def finish(shard_scan: ShardScan, spans: Sequence[Span], tally: Tally) -> None:
+def finish(
+    shard_scan: ShardScan,
+    spans: Sequence[Span],
+    tally: Tally,
+    *,
+    lists: Mapping[int, HashList],
+    negatives: str,
+) -> None:
     """Mark the unit of work done and what it covered; raise Stopped when another worker has it."""
-    shard, scan = shard_scan.shard, shard_scan.scan
+    shard = shard_scan.shard
     with transaction.atomic():
         done = shard_scan.still_mine().update(
             state=ShardScan.State.DONE, finished_at=Now(), heard_at=Now(), **tally.fields()
@@ -90,16 +97,7 @@ def finish(shard_scan: ShardScan, spans: Sequence[Span], tally: Tally) -> None:
         if not done:
             raise Stopped(f"{shard_scan} went to another worker")
         shard.save(update_fields=["ledger", "ledger_checksum"])
-        for version in scan.versions.select_related("hash_list"):
-            Coverage.objects.update_or_create(
-                shard=shard,
-                hash_list=version.hash_list,
-                defaults={
-                    "version": version,
-                    "algorithm_version": scan.algorithm_version,
-                    "threshold": version.hash_list.threshold,
-                },
-            )
+        covering.record(shard_scan, spans, tally, lists=lists, negatives=negatives)
 
 
 def _flag(

@@ -23,7 +23,8 @@ from moderation.models import HashList, HashListVersion, KnownHash
 
 LAYOUT = 1  # of the choice of rows; part of the name
 CHUNK = 100_000  # values asked of the database at once
-_open: dict[str, KnownIndex] = {}  # one mapping per file and process
+MOST_OPEN = 2  # mappings in one process: of the lists that flag, and of the negative lists
+_open: dict[str, KnownIndex] = {}  # one mapping per file and process, the last used at the end
 
 
 @dataclass(frozen=True, order=True)
@@ -63,13 +64,16 @@ def open_index(spans: Iterable[Span]) -> KnownIndex:
     """Return the mapped index for these spans, building its file where there is none."""
     spans = sorted(spans)
     name = name_of(spans)
-    if name not in _open:
+    index = _open.pop(name, None)
+    if index is None:
         location = files.join(settings.LEDGER_URL, "indexes", name)
         if not files.exists(location):
             _build(spans, location)
-        _open.clear()  # a process works with one set at a time; the old mapping goes
-        _open[name] = KnownIndex.open(_local(location, name))
-    return _open[name]
+        index = KnownIndex.open(_local(location, name))
+    _open[name] = index
+    for old in list(_open)[:-MOST_OPEN]:
+        _open.pop(old, None)
+    return index
 
 
 def _build(spans: list[Span], location: str) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from django.utils import timezone
 from numpy.typing import NDArray
 
 from moderation.algorithms import ALGORITHMS, Kind
 from moderation.hash_lists import known_rows
 from moderation.matching.index import KnownIndex
-from moderation.models import HashList, HashListVersion, KnownHash
+from moderation.models import HashList, HashListVersion, KnownHash, PassedOver
 
 from . import indexes
 from .columns import Column
@@ -34,6 +33,8 @@ class Hit:
     origin: str
     scheme: str
     category: str
+    passed_over: str = ""  # why it raises no flag, a PassedOver
+    held_id: int | None = None  # the row of a value that is disabled or set aside
 
     @property
     def exact(self) -> bool:
@@ -59,6 +60,7 @@ class Matcher:
         self.algorithms = frozenset(name for name, size in self.index.sizes.items() if size)
         self.pdq_threshold = max((each.threshold for each in lists.values()), default=0)
         self._known: dict[int, KnownHash | None] = {}
+        self._set_aside: dict[int, int | None] = {}  # since this one began; with their rows
 
     def quick(self, columns: Sequence[Column]) -> bool:
         """Whether anything in these columns may be a hit: no database, no list's own threshold."""
@@ -83,6 +85,10 @@ class Matcher:
                 if key not in best or hit.distance < best[key].distance:
                     best[key] = hit
         return sorted(best.values(), key=lambda hit: (hit.row, hit.known_id))
+
+    def set_aside(self, hit: Hit) -> None:
+        """Pass over what else is near to the value of this hit."""
+        self._set_aside[hit.known_id] = hit.held_id
 
     def _join(self, each: Column) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         if each.algorithm not in self.algorithms or not len(each.rows):
@@ -112,6 +118,8 @@ class Matcher:
             threshold = PHASH_THRESHOLD
         if distance > threshold:
             return None
+        passed_over = self._passed_over(known, known_id, each.algorithm)
+        held = passed_over in (PassedOver.DISABLED, PassedOver.SET_ASIDE)
         return Hit(
             row=row,
             known_id=known_id,
@@ -124,16 +132,26 @@ class Matcher:
             origin=each.origin,
             scheme=known.scheme,
             category=known.category,
+            passed_over=passed_over,
+            held_id=self._set_aside.get(known_id, known.pk) if held else None,
         )
 
+    def _passed_over(self, known: KnownHash, known_id: int, algorithm: str) -> str:
+        """Why no match with this value raises a flag, whatever the entry; empty where it may."""
+        if known.is_disabled():
+            return PassedOver.DISABLED
+        set_aside = known.set_aside_at is not None or known_id in self._set_aside
+        if set_aside and ALGORITHMS[algorithm].kind is Kind.PERCEPTUAL:
+            return PassedOver.SET_ASIDE
+        return "" if self.lists[known.hash_list_id].share > 0 else PassedOver.UNSAMPLED
+
     def _look_up(self, ids: NDArray[np.int64]) -> None:
-        """Remember the known hashes behind ids; None for those disabled or withdrawn since."""
+        """Remember the known hashes behind ids; None for those withdrawn since."""
         missing = [known_id for known_id in np.unique(ids).tolist() if known_id not in self._known]
         found = known_rows.look_up(missing)
-        now = timezone.now()
         for known_id in missing:
             known = found.get(known_id)
-            self._known[known_id] = known if known and known.is_usable(at=now) else None
+            self._known[known_id] = known if known and known.removed_in_id is None else None
 
 
 def _low_quality(each: Column, rows: NDArray[np.int64]) -> list[bool]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from django.conf import settings
 
@@ -19,12 +19,13 @@ from moderation.datasets.readers import (
     open_shard,
 )
 from moderation.media.fetch import Fetcher
-from moderation.models import Coverage, Scan, Shard, ShardScan
+from moderation.models import Scan, Shard, ShardScan
 from moderation.models.legal_basis import LegalBasis
 
-from . import examining, flagging, ledgers
+from . import covering, examining, flagging, ledgers
 from .columns import Column, of_urls
 from .facts import Flagged, RowFacts, Tally
+from .finds import Finds
 from .heartbeat import Heartbeat
 from .indexes import Span
 from .matcher import Hit, Matcher
@@ -32,7 +33,7 @@ from .stated import stated
 
 PICTURE_ROWS = 64  # rows whose picture bytes may be in memory at once
 STRIDE = 65_536  # rows without a hit that are read on rather than stepped over
-FLAG_ROWS = 500  # flagged entries written in one transaction
+HELD_ROWS = 10_000  # entries with hits in memory before their texts are read
 
 
 class ShardChanged(Exception):
@@ -57,7 +58,7 @@ def scan_shard(shard_scan: ShardScan) -> None:
     previous = ledgers.open_valid(shard)
     stored = previous if previous and previous.complete else None
     plan = Plan(
-        spans=spans_for(scan, shard, stored=stored is not None),
+        spans=covering.spans_for(scan, shard, stored=stored is not None),
         fetch=scan.kind == Scan.Kind.CONTENT,
     )
     if plan.fetch and not LegalBasis.objects.current().exists():
@@ -66,36 +67,28 @@ def scan_shard(shard_scan: ShardScan) -> None:
         reader = open_shard(shard.form, shard.location, shard.columns)
         matcher = Matcher(plan.spans)
         tally = Tally()
+        finds = Finds(shard_scan, matcher, tally)
         if stored is not None and not plan.fetch:
-            _from_ledger(shard_scan, reader, matcher, stored, tally, heartbeat)
+            _from_ledger(shard_scan, reader, matcher, finds, stored, tally, heartbeat)
         else:
-            _from_shard(shard_scan, reader, matcher, previous, tally, heartbeat, plan)
+            _from_shard(shard_scan, reader, matcher, finds, previous, tally, heartbeat, plan)
         heartbeat.check()
-    _finish(shard_scan, plan, tally)
-
-
-def spans_for(scan: Scan, shard: Shard, *, stored: bool) -> list[Span]:
-    """What to compare: whole versions, or in a rescan of stored hashes what they have not met."""
-    covered = {each.hash_list_id: each for each in Coverage.objects.filter(shard=shard)}
-    spans = []
-    for version in scan.versions.select_related("hash_list"):
-        after, known = 0, covered.get(version.hash_list_id)
-        if (
-            scan.only_due
-            and stored
-            and known is not None
-            and known.algorithm_version == scan.algorithm_version
-            and known.threshold >= version.hash_list.threshold
-        ):
-            after = min(known.version.number, version.number)
-        spans.append(Span(version.hash_list_id, after, version.number))
-    return spans
+    if tally.rows != shard.rows:
+        raise DatasetError(
+            f"Shard {shard.number} gave {tally.rows} rows instead of {shard.rows}:"
+            " register it again."
+        )
+    # Recorded only if the scan did not go to another worker.
+    flagging.finish(
+        shard_scan, plan.spans, tally, lists=matcher.lists, negatives=finds.rules.negatives
+    )
 
 
 def _from_shard(
     shard_scan: ShardScan,
     reader: ShardReader,
     matcher: Matcher,
+    finds: Finds,
     previous: ledgers.Ledger | None,
     tally: Tally,
     heartbeat: Heartbeat,
@@ -105,7 +98,6 @@ def _from_shard(
     shard = shard_scan.shard
     _check_unchanged(shard, reader)
     location = ledgers.location(shard)
-    waiting: list[tuple[Flagged, list[Hit]]] = []
     with ExitStack() as stack:
         source = stack.enter_context(examining.fetcher()) if plan.fetch else None
         pool = stack.enter_context(ThreadPoolExecutor(settings.FETCH_THREADS))
@@ -129,23 +121,22 @@ def _from_shard(
                 kept = list(pool.map(examine, range(len(rows))))
                 part = ledgers.Part.of(rows)
             columns = part.columns + _url_columns(batch, matcher)
-            for row, hits in _by_row(matcher.match(columns)):
+            for row, matched in finds.match(columns).items():
                 at = row - batch.start
                 flagged = _flagged(batch, part.facts(row), at)
+                hits = finds.judged(flagged, matched)
+                if not hits:
+                    continue
                 picture = batch.pictures[at] if batch.pictures else None
                 kept_here = kept[at] if kept else examining.Kept()
                 if not kept_here.previews and picture and flagged.facts.pdq:
                     kept_here = examining.keep(picture)
                 flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
-                waiting.append((flagged, hits))
-                _count(tally, hits)
+                finds.add(flagged, hits)
             ledger.write(part.as_columns())
             part.count(tally)
             heartbeat.check(tally.rows)
-            if len(waiting) >= FLAG_ROWS:
-                flagging.record(shard_scan, waiting)
-                waiting = []
-        flagging.record(shard_scan, waiting)
+        finds.flush()
     shard.ledger = location
     shard.ledger_checksum = files.sha256(location)
 
@@ -154,6 +145,7 @@ def _from_ledger(
     shard_scan: ShardScan,
     reader: ShardReader,
     matcher: Matcher,
+    finds: Finds,
     previous: ledgers.Ledger,
     tally: Tally,
     heartbeat: Heartbeat,
@@ -164,39 +156,54 @@ def _from_ledger(
     """
     if reader.size() != shard_scan.shard.size:
         raise _changed(shard_scan.shard)
-    by_url = any(name.startswith("url_") for name in matcher.algorithms)
-    if by_url:
-        _check_unchanged(shard_scan.shard, reader)
+    unchanged = cache(partial(_check_unchanged, shard_scan.shard, reader))
     found: dict[int, list[Hit]] = {}
-    for part in ledgers.parts(previous, matcher.algorithms):
-        for row, row_hits in _by_row(matcher.match(part.columns)):
-            found.setdefault(row, []).extend(row_hits)
-        part.count(tally)
+
+    def take(matched: dict[int, list[Hit]], *, at_most: int) -> None:
+        for row, hits in matched.items():
+            found.setdefault(row, []).extend(hits)
         heartbeat.check(tally.rows)
-    if by_url:
-        _join_urls(reader, matcher, found, heartbeat)
-    elif found:
-        _check_unchanged(shard_scan.shard, reader)
+        if len(found) > at_most:
+            unchanged()
+            _flag_found(reader, finds, previous, found, heartbeat)
+            found.clear()
+
+    for part in ledgers.parts(previous, matcher.algorithms):
+        part.count(tally)
+        take(finds.match(part.columns), at_most=HELD_ROWS)
+    if any(name.startswith("url_") for name in matcher.algorithms):
+        # URL digests are not kept in the ledger: the dataset's own URL column has them all.
+        unchanged()
+        for batch in reader.batches(rows=settings.SCAN_BATCH_ROWS, pictures=False):
+            take(finds.match(_url_columns(batch, matcher)), at_most=HELD_ROWS)
+    take({}, at_most=0)
+    finds.flush()
+
+
+def _flag_found(
+    reader: ShardReader,
+    finds: Finds,
+    previous: ledgers.Ledger,
+    found: dict[int, list[Hit]],
+    heartbeat: Heartbeat,
+) -> None:
+    """Read what the ledger and the dataset say of entries that hit, and hand them on."""
     facts = ledgers.facts_of(previous, found)
-    waiting: list[tuple[Flagged, list[Hit]]] = []
-    for row_hits in found.values():
-        _count(tally, row_hits)
     for batch in _batches_with(sorted(found), reader):
         for at in range(len(batch.row_keys)):
             row = batch.start + at
             if row not in found:
                 continue
             flagged = _flagged(batch, facts[row], at)
+            hits = finds.judged(flagged, found[row])
+            if not hits:
+                continue
             picture = batch.pictures[at] if batch.pictures else None
             if picture and facts[row].pdq:
                 kept = examining.keep(picture)
                 flagged.previews, flagged.provenance = kept.previews, kept.provenance
-            waiting.append((flagged, found[row]))
-        heartbeat.check(tally.rows)
-        if len(waiting) >= FLAG_ROWS:
-            flagging.record(shard_scan, waiting)
-            waiting = []
-    flagging.record(shard_scan, waiting)
+            finds.add(flagged, hits)
+        heartbeat.check()
 
 
 def _batches_with(wanted: list[int], reader: ShardReader) -> Iterator[Batch]:
@@ -226,16 +233,6 @@ def _changed(shard: Shard) -> ShardChanged:
     return ShardChanged(f"Shard {shard.number} changed since it was registered: register it again.")
 
 
-def _join_urls(
-    reader: ShardReader, matcher: Matcher, found: dict[int, list[Hit]], heartbeat: Heartbeat
-) -> None:
-    """URL digests are not kept in the ledger: the dataset's own URL column has them all."""
-    for batch in reader.batches(rows=settings.SCAN_BATCH_ROWS, pictures=False):
-        for row, hits in _by_row(matcher.match(_url_columns(batch, matcher))):
-            found.setdefault(row, []).extend(hits)
-        heartbeat.check()
-
-
 def _examine(
     batch: Batch,
     facts: list[RowFacts],
@@ -263,25 +260,3 @@ def _flagged(batch: Batch, facts: RowFacts, at: int) -> Flagged:
         caption=batch.captions[at] or "",
         tie_break=batch.tie_break[at] if batch.tie_break else None,
     )
-
-
-def _by_row(hits: list[Hit]) -> Iterator[tuple[int, list[Hit]]]:
-    rows: dict[int, list[Hit]] = {}
-    for hit in hits:
-        rows.setdefault(hit.row, []).append(hit)
-    yield from rows.items()
-
-
-def _count(tally: Tally, hits: list[Hit]) -> None:
-    tally.exact += sum(hit.exact for hit in hits)
-    tally.near += sum(not hit.exact for hit in hits)
-
-
-def _finish(shard_scan: ShardScan, plan: Plan, tally: Tally) -> None:
-    """Record the result, unless the scan went to another worker."""
-    if tally.rows != shard_scan.shard.rows:
-        raise DatasetError(
-            f"Shard {shard_scan.shard.number} gave {tally.rows} rows instead of"
-            f" {shard_scan.shard.rows}: register it again."
-        )
-    flagging.finish(shard_scan, plan.spans, tally)

@@ -182,7 +182,7 @@ def end_if_done(scan: Scan) -> bool:
 
 
 def _versions(slugs: Sequence[str] | None) -> list[HashListVersion]:
-    lists = HashList.objects.in_force().select_related("current")
+    lists = HashList.objects.in_force().flagging().select_related("current")
     if slugs is not None:
         lists = lists.filter(slug__in=slugs)
         missing = sorted(set(slugs) - {each.slug for each in lists})

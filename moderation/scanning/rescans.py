@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import F
 
 from moderation.models import Coverage, HashList, Revision, Scan, Shard
 
@@ -18,28 +19,43 @@ class Due:
     revision: Revision
     shards: tuple[Shard, ...]
     lists: tuple[str, ...]
+    reason: str
 
 
 def due(revision: Revision | None = None) -> list[Due]:
-    """What is due: scanned shards whose coverage lacks a list's present version, its present
-    threshold, or our present algorithms. A shard never scanned is not due, it is new."""
-    lists = list(HashList.objects.in_force().select_related("current"))
+    """What is due: scanned shards whose coverage lacks a list's present version or our present
+    algorithms, or that passed over what the present rules would flag. A shard never scanned is not
+    due, it is new."""
+    lists = list(HashList.objects.in_force().flagging())
     shards = Shard.objects.exclude(ledger="").select_related("revision__dataset")
     if revision is not None:
         shards = shards.filter(revision=revision)
-    covered: dict[tuple[int, int], Coverage] = {
-        (each.shard_id, each.hash_list_id): each
-        for each in Coverage.objects.filter(shard__in=shards).select_related("version")
-    }
+    coverage = Coverage.objects.filter(shard__in=shards)
+    covered = set(coverage.current().values_list("shard", "hash_list"))
+    compared = set(
+        coverage.filter(
+            version__number__gte=F("hash_list__current__number"),
+            algorithm_version=settings.ALGORITHM_VERSION,
+        ).values_list("shard", "hash_list")
+    )
     missing: dict[Revision, list[Shard]] = defaultdict(list)
     slugs: dict[Revision, set[str]] = defaultdict(set)
+    new: set[Revision] = set()
     for shard in shards:
-        lacks = {each.slug for each in lists if not _covers(covered.get((shard.pk, each.pk)), each)}
-        if lacks:
-            missing[shard.revision].append(shard)
-            slugs[shard.revision] |= lacks
+        lacks = [each for each in lists if (shard.pk, each.pk) not in covered]
+        if not lacks:
+            continue
+        missing[shard.revision].append(shard)
+        slugs[shard.revision] |= {each.slug for each in lacks}
+        if any((shard.pk, each.pk) not in compared for each in lacks):
+            new.add(shard.revision)
     return [
-        Due(revision=each, shards=tuple(found), lists=tuple(sorted(slugs[each])))
+        Due(
+            revision=each,
+            shards=tuple(found),
+            lists=tuple(sorted(slugs[each])),
+            reason=Scan.Reason.NEW_LIST_VERSION if each in new else Scan.Reason.RULES,
+        )
         for each, found in missing.items()
     ]
 
@@ -50,17 +66,7 @@ def start(each: Due, *, by: User | None) -> Scan:
         each.revision,
         by=by,
         lists=each.lists,
-        reason=Scan.Reason.NEW_LIST_VERSION,
+        reason=each.reason,
         shards=each.shards,
         only_due=True,
-    )
-
-
-def _covers(coverage: Coverage | None, hash_list: HashList) -> bool:
-    return (
-        coverage is not None
-        and hash_list.current is not None
-        and coverage.version.number >= hash_list.current.number
-        and coverage.algorithm_version == settings.ALGORITHM_VERSION
-        and coverage.threshold >= hash_list.threshold
     )

@@ -1,9 +1,10 @@
 """One hash or one picture against the lists in force: what a model host asks about an output."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from moderation.algorithms import ALGORITHMS, MATCHED, BadValue, Kind, parse
+from moderation.algorithms import ALGORITHMS, DIGESTS, MATCHED, BadValue, Kind, parse
 from moderation.media.decode import PictureError
 from moderation.media.digests import digests
 from moderation.media.hashing import hash_picture
@@ -13,10 +14,13 @@ from . import indexes
 from .columns import Column, column
 from .facts import RowFacts, columns_of
 from .matcher import Hit, Matcher
+from .rules import Rules
 
 # Of a picture that is screened while someone waits: about 3 s at most. A generator's outputs have
 # a few; what is larger belongs into a dataset, whose scan goes up to decode.MAX_PIXELS.
 MAX_PIXELS = 40_000_000
+# Which fact a single value stands for: whether it falls into a sample follows from that.
+SEED_OF = {name: f"given_{name}" for name in DIGESTS} | {"pdq": "pdq", "phash": "phash"}
 
 
 class Verdict(StrEnum):
@@ -32,12 +36,16 @@ class NoLists(Exception):
 
 @dataclass(frozen=True)
 class Screened:
-    """The verdict, and what it rests on; ``reason`` says why something is not hashable."""
+    """The verdict, and what it rests on; ``reason`` says why something is not hashable.
+
+    ``passed_over`` counts, by reason, the matches that a scan would not flag either.
+    """
 
     verdict: Verdict
     matches: tuple[Hit, ...]
     slugs: dict[int, str]
     reason: str = ""
+    passed_over: dict[str, int] = field(default_factory=dict)
 
     def matches_as_json(self) -> list[dict[str, object]]:
         """As `screen --json` and the API give them (design.md)."""
@@ -63,7 +71,9 @@ def screen_hash(algorithm: str, text: str) -> Screened:
         return _not_hashable(matcher, error.reason)
     kind = ALGORITHMS[algorithm].kind
     origin = Match.Origin.URL if kind is Kind.URL else Match.Origin.COLUMN
-    return _verdict(matcher, [column(algorithm, [value], [0], origin=origin)])
+    facts = RowFacts(row=0)
+    setattr(facts, SEED_OF.get(algorithm, "url_key"), value)
+    return _verdict(matcher, facts, [column(algorithm, [value], [0], origin=origin)])
 
 
 def screen_picture(data: bytes) -> Screened:
@@ -79,25 +89,28 @@ def screen_picture(data: bytes) -> Screened:
     except PictureError as error:
         # The very bytes of a known file are known all the same.
         facts.of_bytes(digests(data), size=len(data))
-        found = _verdict(matcher, columns_of([facts]))
+        found = _verdict(matcher, facts)
         return found if found.matches else _not_hashable(matcher, error.reason)
-    return _verdict(matcher, columns_of([facts]))
+    return _verdict(matcher, facts)
 
 
 def _matcher() -> Matcher:
-    lists = HashList.objects.in_force().exclude(trust=HashList.Trust.TRIAL)
+    lists = HashList.objects.in_force().flagging().exclude(trust=HashList.Trust.TRIAL)
     spans = indexes.spans_in_force(lists.select_related("current"))
     if not spans:
         raise NoLists("No hash list is in force: load one with load_hash_list first.")
     return Matcher(spans)
 
 
-def _verdict(matcher: Matcher, columns: list[Column]) -> Screened:
-    hits = tuple(matcher.match(columns))
+def _verdict(matcher: Matcher, facts: RowFacts, columns: list[Column] | None = None) -> Screened:
+    columns = columns_of([facts]) if columns is None else columns
+    judged = Rules(matcher.lists).judge(matcher.match(columns), facts, columns=columns)
+    hits = tuple(hit for hit in judged if not hit.passed_over)
+    passed_over = Counter(str(hit.passed_over) for hit in judged if hit.passed_over)
     verdict = Verdict.NONE
     if hits:
         verdict = Verdict.EXACT if any(hit.exact for hit in hits) else Verdict.NEAR
-    return Screened(verdict, hits, _slugs(matcher))
+    return Screened(verdict, hits, _slugs(matcher), passed_over=dict(passed_over))
 
 
 def _not_hashable(matcher: Matcher, reason: str) -> Screened:

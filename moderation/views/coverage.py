@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
-from django.db.models import F, Max, Sum
+from django.db.models import Max, Sum
 
 from moderation.models import Coverage, HashList, Revision, Shard
 
@@ -34,11 +33,11 @@ class Cell:
 def of(revisions: Iterable[Revision]) -> dict[int, list[Cell]]:
     """Return, by revision id, one cell for each list in force, in the order of the lists.
 
-    Covered means: by the list's current version, at its threshold or a wider one, with the
-    hashing in use.
+    Covered means: by the list's current version, under rules as wide as now, with the hashing in
+    use.
     """
     ids = [revision.pk for revision in revisions]
-    lists = list(HashList.objects.in_force())
+    lists = list(HashList.objects.in_force().flagging())
     rows = dict(
         Shard.objects.filter(revision__in=ids)
         .order_by()
@@ -47,12 +46,8 @@ def of(revisions: Iterable[Revision]) -> dict[int, list[Cell]]:
     )
     covered = {
         (revision, hash_list): (total, at)
-        for revision, hash_list, total, at in Coverage.objects.filter(
-            shard__revision__in=ids,
-            version=F("hash_list__current"),
-            threshold__gte=F("hash_list__threshold"),
-            algorithm_version=settings.ALGORITHM_VERSION,
-        )
+        for revision, hash_list, total, at in Coverage.objects.current()
+        .filter(shard__revision__in=ids)
         .values_list("shard__revision", "hash_list")
         .annotate(total=Sum("shard__rows"), at=Max("covered_at"))
     }

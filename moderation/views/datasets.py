@@ -35,7 +35,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
             "page": page,
             "query": query_without(request, "page"),
             "rows": rows,
-            "lists": HashList.objects.in_force(),
+            "lists": HashList.objects.in_force().flagging(),
         },
     )
 
