@@ -40,3 +40,7 @@ class ScreenResponse(serializers.Serializer[Any]):
         allow_blank=True, help_text="Why something is not hashable, else empty."
     )
     matches = ScreenMatch(many=True)
+    passed_over = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Reason to count of the matches that a scan would not flag either.",
+    )

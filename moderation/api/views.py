@@ -67,6 +67,7 @@ class ScreenView(APIView):
                 "verdict": screened.verdict,
                 "reason": screened.reason,
                 "matches": screened.matches_as_json(),
+                "passed_over": screened.passed_over,
             },
             headers={"Cache-Control": "no-store"},
         )

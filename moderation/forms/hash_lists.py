@@ -91,6 +91,12 @@ class LoadForm(forms.Form):
         choices=[("", "As each value says"), *HarmClass.choices],
         help_text="For values without a category.",
     )
+    negative = forms.BooleanField(
+        label="Negative list: values known to be harmless",
+        required=False,
+        help_text="They raise no flag; they suppress matches of other lists. It cannot be changed "
+        "later.",
+    )
     synthetic = forms.BooleanField(
         label="Made-up values, for demos and training",
         required=False,

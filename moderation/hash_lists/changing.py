@@ -1,4 +1,4 @@
-"""Changes to a list itself, apart from its versions: the switch, trust, threshold, agreement."""
+"""Changes to a list itself, apart from its versions: the switch, trust, rules, agreement."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ CHANGEABLE = (
     "harm_class",
     "threshold",
     "phash_flags",
+    "sample_ratio",
     "synthetic",
     "agreement",
     "permitted_use",

@@ -45,6 +45,7 @@ class ListOptions:
     owner: str | None = None
     harm_class: str | None = None
     synthetic: bool | None = None
+    negative: bool | None = None
 
 
 @dataclass(frozen=True)

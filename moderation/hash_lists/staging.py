@@ -123,10 +123,15 @@ ORDER BY algorithm, value
 # What people noted at a value that changed goes along: few rows, found by the unique index.
 _CARRY_NOTES = """
 WITH noted AS MATERIALIZED (
-    SELECT algorithm, value, note, disabled_until FROM moderation_knownhash
-    WHERE removed_in_id = %(version)s AND (note <> '' OR disabled_until IS NOT NULL)
+    SELECT * FROM moderation_knownhash
+    WHERE removed_in_id = %(version)s AND (
+        note <> '' OR disabled_at IS NOT NULL OR set_aside_at IS NOT NULL OR released_at IS NOT NULL
+    )
 )
-UPDATE moderation_knownhash k SET note = o.note, disabled_until = o.disabled_until FROM noted o
+UPDATE moderation_knownhash k SET
+    note = o.note, disabled_at = o.disabled_at, disabled_until = o.disabled_until,
+    disabled_by_id = o.disabled_by_id, set_aside_at = o.set_aside_at, released_at = o.released_at
+FROM noted o
 WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
 AND k.algorithm = o.algorithm AND k.value = o.value
 """

@@ -176,7 +176,11 @@ def end_if_done(scan: Scan) -> bool:
                 "scan_ended",
                 scan,
                 by=None,
-                after={"state": scan.state, **progress.found(scan)},
+                after={
+                    "state": scan.state,
+                    **progress.found(scan),
+                    "passed_over": progress.passed_over(scan),
+                },
             )
     return bool(ended)
 

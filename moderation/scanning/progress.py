@@ -14,8 +14,8 @@ from moderation.models import CustodyEvent, Flag, Scan, ShardScan
 class Progress:
     """Counts of one scan. ``seconds_left`` is None while nothing can be said yet.
 
-    ``flags`` are those on entries that it matched, ``raised`` the ones among them that no scan had
-    raised before.
+    ``passed_over`` says of how many of the matches why they are on no flag. ``flags`` are those on
+    entries that it matched, ``raised`` the ones among them that no scan had raised before.
     """
 
     rows: int
@@ -24,6 +24,7 @@ class Progress:
     reasons: dict[str, int]
     exact: int
     near: int
+    passed_over: dict[str, int]
     flags: int
     raised: int
     cases: int
@@ -37,6 +38,11 @@ class Progress:
         return 100 if not self.rows else min(100, self.rows_done * 100 // self.rows)
 
     @property
+    def on_flags(self) -> int:
+        """The matches that are not passed over."""
+        return self.exact + self.near - sum(self.passed_over.values())
+
+    @property
     def known(self) -> int:
         """The flags on matched entries that an earlier scan had raised."""
         return self.flags - self.raised
@@ -47,6 +53,7 @@ def of(scan: Scan) -> Progress:
     rows = scan.shard_scans.aggregate(all=Sum("shard__rows"), done=Sum("rows_done"))
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    passed_over: Counter[str] = Counter()
     states: Counter[str] = Counter()
     exact = near = 0
     for each in scan.shard_scans.iterator():
@@ -54,6 +61,7 @@ def of(scan: Scan) -> Progress:
         if each.state == ShardScan.State.DONE:
             outcomes.update(each.outcomes)
             reasons.update(each.reasons)
+            passed_over.update(each.passed_over)
             exact, near = exact + each.exact, near + each.near
     flagged = _kept(scan) or found(scan)
     all_rows, done = rows["all"] or 0, rows["done"] or 0
@@ -64,6 +72,7 @@ def of(scan: Scan) -> Progress:
         reasons=dict(reasons),
         exact=exact,
         near=near,
+        passed_over=dict(passed_over),
         flags=flagged["flags"],
         raised=_raised(scan).count(),
         cases=flagged["cases"],
@@ -86,6 +95,15 @@ def found(scan: Scan) -> dict[str, int]:
     }
 
 
+def passed_over(scan: Scan) -> dict[str, int]:
+    """Count the matches of finished shards that raise no flag, by reason."""
+    counts: Counter[str] = Counter()
+    done = scan.shard_scans.filter(state=ShardScan.State.DONE)
+    for each in done.values_list("passed_over", flat=True).iterator():
+        counts.update(each)
+    return dict(counts)
+
+
 def as_json(scan: Scan) -> dict[str, Any]:
     """The object that `scan --json` prints (design.md)."""
     now = of(scan)
@@ -95,6 +113,7 @@ def as_json(scan: Scan) -> dict[str, Any]:
         "entries": now.rows,
         "outcomes": now.outcomes,
         "matches": {"exact": now.exact, "near": now.near},
+        "passed_over": now.passed_over,
         "flags": now.flags,
         "cases": now.cases,
     }

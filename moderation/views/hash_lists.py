@@ -216,6 +216,7 @@ def facts_of(reading: dict[str, Any]) -> list[tuple[str, str]]:
         facts += [
             ("Owner", reading["owner"] or "not recorded"),
             ("Trust", dict(HashList.Trust.choices)[reading["trust"]]),
+            ("Effect", "negative list: suppresses" if reading["negative"] else "raises flags"),
             ("Kind", dict(HarmClass.choices).get(reading["harm_class"], "as each value says")),
             ("Values", "made up, for demos and training" if reading["synthetic"] else "real"),
         ]
@@ -308,6 +309,7 @@ def _options(reading: dict[str, Any]) -> loading.ListOptions:
         owner=reading["owner"] or None,
         harm_class=reading["harm_class"] or None,
         synthetic=reading["synthetic"],
+        negative=reading["negative"],
     )
 
 

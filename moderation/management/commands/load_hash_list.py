@@ -84,6 +84,11 @@ class Command(Base):
             "--synthetic", action="store_true", help="of a new list: made up, for demos and tests"
         )
         parser.add_argument(
+            "--negative",
+            action="store_true",
+            help="of a new list: its values are known to be harmless; they suppress matches",
+        )
+        parser.add_argument(
             "--delta",
             action="store_true",
             help="ncmec and stopncii: withdraw only what the file takes back",
@@ -143,6 +148,7 @@ def _load(
             owner=options["owner"],
             harm_class=options["harm_class"],
             synthetic=options["synthetic"] or None,
+            negative=options["negative"] or None,
         ),
         delta=options["delta"],
         dry_run=options["dry_run"],

@@ -13,7 +13,7 @@ from moderation.datasets.registering import register
 from moderation.hash_lists.loading import ListOptions, Loaded, load
 from moderation.media.hashing import hash_picture
 from moderation.models import Revision, Scan, ShardScan
-from moderation.scanning import planning
+from moderation.scanning import planning, rescans
 from tests import pictures
 
 LoadList = Callable[..., Loaded]
@@ -53,13 +53,20 @@ def embedded(drawn: list[bytes], tmp_path: Path, transactional_db: None) -> Revi
 def load_list(transactional_db: None) -> LoadList:
     """Load values as ``algorithm value`` lines: ``load_list("demo", "1", ["md5 ..."])``."""
 
-    def make(slug: str, label: str, lines: list[str], *, trust: str = "standard") -> Loaded:
+    def make(
+        slug: str,
+        label: str,
+        lines: list[str],
+        *,
+        trust: str = "standard",
+        negative: bool | None = None,
+    ) -> Loaded:
         return load(
             io.BytesIO("\n".join(lines).encode()),
             slug=slug,
             label=label,
             format="plain",
-            options=ListOptions(trust=trust, harm_class="csam", synthetic=True),
+            options=ListOptions(trust=trust, harm_class="csam", synthetic=True, negative=negative),
         )
 
     return make
@@ -82,6 +89,11 @@ def finish(scan: Scan) -> Scan:
     tasks.close_if_done(scan)
     scan.refresh_from_db()
     return scan
+
+
+def rescan(revision: Revision) -> list[Scan]:
+    """Scan what is due, as the schedule would."""
+    return [finish(rescans.start(each, by=None)) for each in rescans.due(revision)]
 
 
 def md5_of(data: bytes) -> str:
