@@ -42,5 +42,6 @@ class ScreenResponse(serializers.Serializer[Any]):
     matches = ScreenMatch(many=True)
     passed_over = serializers.DictField(
         child=serializers.IntegerField(),
-        help_text="Reason to count of the matches that a scan would not flag either.",
+        required=False,
+        help_text="Only where there are some: reason to count of the matches that no scan flags.",
     )

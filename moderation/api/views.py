@@ -63,11 +63,6 @@ class ScreenView(APIView):
         except screening.NoLists as error:
             raise NoListsInForce(str(error)) from error
         return Response(
-            {
-                "verdict": screened.verdict,
-                "reason": screened.reason,
-                "matches": screened.matches_as_json(),
-                "passed_over": screened.passed_over,
-            },
+            {"reason": screened.reason, **screened.as_json()},
             headers={"Cache-Control": "no-store"},
         )

@@ -113,9 +113,9 @@ def as_json(scan: Scan) -> dict[str, Any]:
         "entries": now.rows,
         "outcomes": now.outcomes,
         "matches": {"exact": now.exact, "near": now.near},
-        "passed_over": now.passed_over,
         "flags": now.flags,
         "cases": now.cases,
+        **({"passed_over": now.passed_over} if now.passed_over else {}),
     }
 
 

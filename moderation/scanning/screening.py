@@ -47,9 +47,9 @@ class Screened:
     reason: str = ""
     passed_over: dict[str, int] = field(default_factory=dict)
 
-    def matches_as_json(self) -> list[dict[str, object]]:
-        """As `screen --json` and the API give them (design.md)."""
-        return [
+    def as_json(self) -> dict[str, object]:
+        """As `screen` and the API give it (design.md), with what was passed over where it is."""
+        matches = [
             {
                 "list": self.slugs[hit.list_id],
                 "algorithm": hit.algorithm,
@@ -58,6 +58,8 @@ class Screened:
             }
             for hit in self.matches
         ]
+        passed = {"passed_over": self.passed_over} if self.passed_over else {}
+        return {"verdict": self.verdict, "matches": matches, **passed}
 
 
 def screen_hash(algorithm: str, text: str) -> Screened:

@@ -52,10 +52,5 @@ class Command(Base):
         return True
 
     def _print(self, item: str, screened: screening.Screened) -> None:
-        line = {
-            "item": item,
-            "verdict": screened.verdict,
-            "matches": screened.matches_as_json(),
-            "passed_over": screened.passed_over,
-        }
+        line = {"item": item, **screened.as_json()}
         self.stdout.write(json.dumps(line, ensure_ascii=False))
