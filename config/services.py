@@ -34,6 +34,7 @@ __all__ = [
     "discard",
     "disk_is_full",
     "embedded",
+    "owner_url",
     "redis_url",
     "running",
 ]
@@ -45,8 +46,15 @@ def database_url() -> str:
     """Return DATABASE_URL, or the address of the embedded PostgreSQL, running or not."""
     if url := env.secret("DATABASE_URL", ""):
         return url
-    folder = quote(str(places(env.data()).postgres_sockets))
-    return f"postgresql://{postgres.NAME}@/{postgres.NAME}?host={folder}"
+    return _embedded_url(postgres.APPLICATION)
+
+
+def owner_url() -> str:
+    """Return the address of the role that owns the tables: DATABASE_OWNER_URL, else DATABASE_URL,
+    else that of the embedded PostgreSQL."""
+    if url := env.secret("DATABASE_OWNER_URL", "") or env.secret("DATABASE_URL", ""):
+        return url
+    return _embedded_url(postgres.NAME)
 
 
 def redis_url() -> str:
@@ -160,6 +168,11 @@ def disk_is_full(error: BaseException | None) -> bool:
 def embedded() -> bool:
     """Return whether PostgreSQL is the embedded one."""
     return not env.secret("DATABASE_URL", "")
+
+
+def _embedded_url(role: str) -> str:
+    folder = quote(str(places(env.data()).postgres_sockets))
+    return f"postgresql://{role}@/{postgres.NAME}?host={folder}"
 
 
 def _embedded() -> list[ModuleType]:

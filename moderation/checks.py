@@ -1,9 +1,14 @@
 """Refuses to start an unsafe deployment."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+
+from config import roles
 
 
 @register(Tags.security)
@@ -22,3 +27,16 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return errors
+
+
+@register(Tags.database)
+def custody_stands(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The database itself keeps the application from changing the chain (H8)."""
+    changeable = [
+        alias
+        for alias in databases or ()
+        if roles.could_change(connections[alias], roles.application())
+    ]
+    return [checks.Warning(roles.WARNING, id="breakwater.W003")] if changeable else []

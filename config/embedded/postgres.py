@@ -28,7 +28,8 @@ from config.embedded.processes import (
     wait_for,
 )
 
-NAME = "breakwater"  # of the role and the database
+NAME = "breakwater"  # of the owning role and the database
+APPLICATION = "breakwater_app"  # of the role that web and workers use; see decisions/0018
 SECONDS_TO_START = 60.0
 SECONDS_TO_RECOVER = 600.0  # after a crash it replays its log, and says so meanwhile
 SECONDS_TO_STOP = 60.0
@@ -43,15 +44,18 @@ SILENT_ON_VALUES = (
 UNSAFE_AND_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
-def connection(where: Places, database: str = NAME) -> str:
+def connection(where: Places, database: str = NAME, *, role: str = NAME) -> str:
     """Return libpq's words for a connection to a database of the server."""
-    return f"host={where.postgres_sockets} user={NAME} dbname={database} connect_timeout=2"
+    return f"host={where.postgres_sockets} user={role} dbname={database} connect_timeout=2"
 
 
 def answers(where: Places) -> bool:
     """Return whether the server takes connections; wait for one that is about to."""
     wait_for(lambda: _state(where) != "busy", seconds=SECONDS_TO_RECOVER)
-    return _state(where) != "silent"
+    if _state(where) == "silent":
+        return False
+    _admit_application(where)
+    return True
 
 
 def start(where: Places, *, durable: bool = True) -> None:
@@ -205,12 +209,14 @@ def _make_data(where: Places, folder: Path, *, durable: bool) -> None:
 
 
 def _allow_callers(where: Places) -> None:
-    """Let the user who started us, and the one PostgreSQL runs as, in as the one role."""
+    """Let the user who started us, and the one PostgreSQL runs as, in as our two roles."""
     callers = {os.geteuid()} | ({where.account.uid} if where.account else set())
     names = sorted(pwd.getpwuid(uid).pw_name for uid in callers)
     files = {
         "pg_hba.conf": f"local all all peer map={NAME}\n",
-        "pg_ident.conf": "".join(f'{NAME} "{name}" {NAME}\n' for name in names),
+        "pg_ident.conf": "".join(
+            f'{NAME} "{name}" {role}\n' for role in (NAME, APPLICATION) for name in names
+        ),
     }
     for name, wanted in files.items():
         file = where.postgres / name
@@ -229,6 +235,21 @@ def _make_database(where: Places) -> None:
         known = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone()
         if not known:
             server.execute(f"CREATE DATABASE {NAME}")
+        known = server.execute("SELECT to_regrole(%s)", [APPLICATION]).fetchone()
+        if known == (None,):
+            server.execute(f"CREATE ROLE {APPLICATION} LOGIN")
+
+
+def _admit_application(where: Places) -> None:
+    """Let the application's role into a server that an earlier version started and left running."""
+    try:
+        psycopg.connect(connection(where, "postgres", role=APPLICATION)).close()
+    except psycopg.OperationalError:
+        with suppress(psycopg.OperationalError):  # whoever needs the server is told what it is
+            _allow_callers(where)
+            with psycopg.connect(connection(where, "postgres"), autocommit=True) as server:
+                server.execute("SELECT pg_reload_conf()")
+            _make_database(where)
 
 
 # Processes

@@ -24,8 +24,9 @@ COME = "SELECT state, triage, 1 AS step FROM come"
 
 class NoTruncate(pgtrigger.Trigger):
     """Refuses TRUNCATE, unless the session says otherwise: tests empty their database by it
-    (config.settings.test). Against an owner of the database no trigger helps; for that a head of
-    the chain is kept elsewhere (``verify_custody --expect-head``)."""
+    (config.settings.test). The application's role may not empty these tables at all (config.roles);
+    against an owner no trigger helps, and for that a head of the chain is kept elsewhere
+    (``verify_custody --expect-head``)."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(

@@ -72,12 +72,12 @@ def up(where: Places) -> tuple[bool, bool]:
 
 def test_both_answer_at_their_addresses_and_keep_what_they_were_given(where: Places) -> None:
     with services.running():
-        with psycopg.connect(services.database_url()) as database:
+        with psycopg.connect(services.owner_url()) as database:
             database.execute("CREATE TABLE kept AS SELECT 7 AS n")
         redis.Redis.from_url(services.redis_url()).set("kept", "7")
     assert up(where) == (False, False)
     with services.running():
-        with psycopg.connect(services.database_url()) as database:
+        with psycopg.connect(services.owner_url()) as database:
             assert database.execute("SELECT n FROM kept").fetchone() == (7,)
         assert redis.Redis.from_url(services.redis_url()).get("kept") == b"7"
     assert up(where) == (False, False)
@@ -101,6 +101,48 @@ def test_the_log_of_postgresql_names_no_values(where: Places) -> None:
     log = (where.log / "postgres.log").read_text()
     assert "ready to accept connections" in log
     assert "a-b-c" not in log
+
+
+def test_the_application_has_a_role_that_owns_nothing(where: Places) -> None:
+    with services.running(where.data, durable=False):
+        with psycopg.connect(services.owner_url()) as database:
+            database.execute("CREATE TABLE held AS SELECT 1 AS n")
+        with psycopg.connect(services.database_url(), autocommit=True) as database:
+            assert database.execute("SELECT current_user").fetchone() == (postgres.APPLICATION,)
+            for refused in (
+                "TABLE held",
+                "CREATE TABLE own (n int)",
+                "SET ROLE breakwater",
+                "SET session_replication_role = replica",
+                "SET SESSION AUTHORIZATION breakwater",
+                "CREATE ROLE another",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    database.execute(refused)
+
+
+def as_an_earlier_version_left_it(where: Places) -> None:
+    """One role and no other: the data folder's callers, and the server's roles."""
+    ident = where.postgres / "pg_ident.conf"
+    lines = ident.read_text().splitlines(keepends=True)
+    ident.write_text("".join(line for line in lines if postgres.APPLICATION not in line))
+    with psycopg.connect(postgres.connection(where, "postgres"), autocommit=True) as server:
+        server.execute("SELECT pg_reload_conf()")
+        server.execute(f"DROP ROLE {postgres.APPLICATION}")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_application_is_let_into_data_of_an_earlier_version(
+    where: Places, holder: Callable[[], "subprocess.Popen[str]"], running: bool
+) -> None:
+    process = holder()
+    as_an_earlier_version_left_it(where)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(services.database_url())
+    if not running:
+        process.communicate("\n")
+    with services.running(), psycopg.connect(services.database_url()) as database:
+        assert database.execute("SELECT current_user").fetchone() == (postgres.APPLICATION,)
 
 
 def test_only_the_owner_comes_near(where: Places) -> None:
@@ -235,7 +277,9 @@ def test_given_urls_nothing_starts(
     monkeypatch.setenv("REDIS_URL", "redis://cache.example:6379/0")
     with services.running():
         assert not data.exists()
-    assert services.database_url() == "postgresql://u@db.example/n"
+    assert services.database_url() == services.owner_url() == "postgresql://u@db.example/n"
+    monkeypatch.setenv("DATABASE_OWNER_URL", "postgresql://o@db.example/n")
+    assert services.owner_url() == "postgresql://o@db.example/n"
     assert services.broker_url() == "redis://cache.example:6379/0"
     assert services.cache_url() == "redis://cache.example:6379/1"
 

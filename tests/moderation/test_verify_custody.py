@@ -45,6 +45,26 @@ def test_what_was_noted_still_holds_after_more_events(heads):
     assert said()["head"] == heads[-1]
 
 
+@pytest.mark.parametrize(
+    ("sql", "found_at"),
+    [
+        ("UPDATE moderation_custodyevent SET action = 'other' WHERE seq = 4", 4),
+        ("DELETE FROM moderation_custodyevent WHERE seq = 2", 3),
+        (
+            "UPDATE moderation_custodyevent SET seq = 6 WHERE seq = 3;"
+            " UPDATE moderation_custodyevent SET seq = 3 WHERE seq = 4;"
+            " UPDATE moderation_custodyevent SET seq = 4 WHERE seq = 6",
+            3,
+        ),
+    ],
+    ids=["changed", "deleted", "reordered"],
+)
+def test_what_an_owner_of_the_tables_did_to_one_row_is_found(heads, sql, found_at):
+    cut(sql)
+    with pytest.raises(CommandError, match=f"The chain is broken at event {found_at}:"):
+        said()
+
+
 @pytest.mark.parametrize("sql", ["DELETE FROM moderation_custodyevent WHERE seq > 3"])
 @pytest.mark.parametrize("noted", [("events",), ("head",), ("events", "head")])
 def test_a_chain_cut_at_its_end_is_found(heads, sql, noted):

@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import connection
 
+from config import roles
 from moderation.management.base import Command as Base
 from moderation.management.numbers import counted
 from moderation.models import CustodyEvent
@@ -34,6 +36,8 @@ class Command(Base):
             head = re.sub(r"[\s-]", "", head).lower()
             if not re.fullmatch("[0-9a-f]{64}", head):
                 raise CommandError("--expect-head must be the 64 hex digits of a head.")
+        if roles.could_change(connection, roles.application()):
+            self.say(roles.WARNING)
         chain = CustodyEvent.objects.check_chain()
         holds = CustodyEvent.objects.holds(events=events, head=head)
         result = {
