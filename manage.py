@@ -70,7 +70,7 @@ def _needs_servers(arguments: list[str]) -> bool:
     if len(arguments) < 2 or arguments[1].startswith("-"):
         return False
     name = arguments[1]
-    if name in WITHOUT_SERVERS:
+    if name in WITHOUT_SERVERS and "--database" not in arguments:
         return False
     django.setup()
     if name not in get_commands():

@@ -20,11 +20,11 @@ SHARD_ROWS = 100_000
 PROPOSED, DISPUTED, ESCALATED = 12, 1, 2
 
 CASES = """
-INSERT INTO moderation_case (state, came_from, edit_no, harm_class, triage, priority, due_at,
-    opened_at, reopened_because, legal_hold_reason, lease_token)
+INSERT INTO moderation_case (state, came_from, edit_no, harm_class, triage, priority, exact,
+    due_at, opened_at, reopened_because, legal_hold_reason, lease_token)
 SELECT state, '', CASE state WHEN 'open' THEN 0 ELSE 2 END, 'csam', triage,
     severity * (CASE WHEN n %% 3 = 0 THEN 1 + (n %% 31) / 62.0 ELSE 2 END)
-        * (1 + log(1 + (n %% 7 = 0)::int)),
+        * (1 + log(1 + (n %% 7 = 0)::int)), n %% 3 <> 0,
     opened_at + due, opened_at, '', '', ''
 FROM (
     SELECT n, now() - interval '1 minute' * (n::bigint * 7919 %% 86400) AS opened_at,
@@ -75,7 +75,7 @@ JOIN moderation_entry AS e ON e.id = f.entry_id
 JOIN moderation_scan AS sc ON sc.revision_id = e.revision_id
 CROSS JOIN generate_series(0, CASE f.id %% 5 WHEN 0 THEN 1 ELSE 0 END) AS another
 JOIN moderation_knownhash AS k
-    ON k.id = %(first_known)s + (f.case_id + another * 7) %% %(known)s
+    ON k.id = %(first_known)s + (f.case_id - 1 + another * 6) %% %(known)s
 """
 # The first answer of the cases that wait for somebody else, given by each person in turn.
 ANSWERED = """
@@ -155,7 +155,7 @@ def fill(count: int) -> None:
     shards, versions = _sources(count)
     entries = count + count // 7
     numbers = _numbers()
-    known = max(10, count // 3)
+    known = count // 9 * 3  # each third is a picture's, and those match the near cases
     url = "https://pictures.invalid/harbour/a.jpg"
     values = {
         "count": count,
@@ -174,6 +174,8 @@ def fill(count: int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '256MB'")
         cursor.execute(CASES, values)
+        # What follows is written in an order that fits: no row of it is looked up once more.
+        cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(KNOWN, values)
         cursor.execute("SELECT min(id) FROM moderation_knownhash")
         values["first_known"] = cursor.fetchone()[0]

@@ -114,6 +114,7 @@ class Case(models.Model):
     )
     triage = models.CharField(max_length=10, choices=Triage.choices, default=Triage.UNKNOWN)
     priority = models.FloatField(default=0)
+    exact = models.BooleanField(default=False, help_text="Whether any match is of equal digests.")
     due_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)
@@ -136,7 +137,10 @@ class Case(models.Model):
             models.Index(*WORK_ORDER, name="case_work_order", condition=_IN_WORK),
             # Next must not step over what waits for leads, however much that is.
             models.Index(*WORK_ORDER, name="case_reviewers_order", condition=_FOR_REVIEWERS),
+            # So that a filter finds its first page too, wherever in the order that lies.
             models.Index("state", *WORK_ORDER, name="case_state_order"),
+            models.Index("triage", *WORK_ORDER, name="case_triage_order", condition=_IN_WORK),
+            models.Index("exact", *WORK_ORDER, name="case_exact_order", condition=_IN_WORK),
             models.Index(fields=["state", "opened_at"], name="case_oldest", condition=_IN_WORK),
             models.Index(fields=["state", "due_at"], name="case_due", condition=_IN_WORK),
             models.Index(

@@ -142,14 +142,11 @@ def narrowed(cases: CaseQuerySet, filters: dict[str, Any]) -> CaseQuerySet:
         cases = cases.in_work()
     if triage := filters.get("triage"):
         cases = cases.filter(triage=triage)
-    matches = Match.objects.filter(flag__case=OuterRef("pk"))
-    exact = Exists(matches.exclude(algorithm__in=PERCEPTUAL))
-    if filters.get("match") == "exact":
-        cases = cases.filter(exact)
-    elif filters.get("match") == "near":
-        cases = cases.exclude(exact)
+    if match := filters.get("match"):
+        cases = cases.filter(exact=match == "exact")
     if hash_list := filters.get("list"):
-        cases = cases.filter(Exists(matches.filter(version__hash_list=hash_list)))
+        matches = Match.objects.filter(flag__case=OuterRef("pk"), version__hash_list=hash_list)
+        cases = cases.filter(Exists(matches))
     if revision := filters.get("revision"):
         flags = Flag.objects.filter(case=OuterRef("pk"), entry__revision=revision)
         cases = cases.filter(Exists(flags))

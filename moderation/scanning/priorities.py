@@ -29,14 +29,20 @@ DUE = {
 def rate(case: Case) -> None:
     """Derive harm class, triage, priority and due date from the case's matches, and save them.
 
-    A closed case keeps what people decided.
+    A closed case keeps what people decided; whether a match is exact is told of it too.
 
     priority = severity x confidence x reach: confidence is 2 for an exact match and 1 to 1.5 for a
     near one by its distance; reach grows with the logarithm of the entries. Age orders equals.
     """
-    if case.state == Case.State.CLOSED:
-        return  # what people decided stands
     matches = Match.objects.filter(flag__case=case)
+    perceptual = Q(algorithm__in=["pdq", "phash"])
+    facts = matches.aggregate(
+        exact=Count("pk", filter=~perceptual), slack=Max("threshold") - Max("distance")
+    )
+    case.exact = facts["exact"] > 0
+    if case.state == Case.State.CLOSED:
+        case.save(update_fields=["exact"])
+        return  # what people decided stands
     classed = schemes.most_severe(
         *(
             schemes.classify(scheme, category, harm_class=harm_class)
@@ -45,14 +51,10 @@ def rate(case: Case) -> None:
             ).distinct()
         )
     )
-    perceptual = Q(algorithm__in=["pdq", "phash"])
-    facts = matches.aggregate(
-        exact=Count("pk", filter=~perceptual), slack=Max("threshold") - Max("distance")
-    )
-    confidence = 2.0 if facts["exact"] else 1.0 + min((facts["slack"] or 0) / 62, 0.5)
+    confidence = 2.0 if case.exact else 1.0 + min((facts["slack"] or 0) / 62, 0.5)
     entries = Flag.objects.filter(case=case).count()
     case.harm_class, case.triage = classed.harm_class, classed.triage
     severity = SEVERITY[Triage(case.triage)]
     case.priority = severity * confidence * (1 + math.log10(max(entries, 1)))
     case.due_at = (case.opened_at or timezone.now()) + DUE[Triage(case.triage)]
-    case.save(update_fields=["harm_class", "triage", "priority", "due_at"])
+    case.save(update_fields=["harm_class", "triage", "priority", "due_at", "exact"])

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import Settings
 
-from config import env
+from config import env, services
 from config.celery import app
 from sample.building import Options, build, read_truth
 from sample.moving import move
@@ -61,7 +61,8 @@ def surroundings(
     settings.EVIDENCE_URL = (tmp_path / "evidence").as_uri()
     here = connection.settings_dict
     where = f"host={here['HOST']}" + (f"&port={here['PORT']}" if here["PORT"] else "")
-    login = here["USER"] + (f":{here['PASSWORD']}" if here["PASSWORD"] else "")
+    role = env.database(services.database_url())  # the application's: the tests are the owner
+    login = role["USER"] + (f":{role['PASSWORD']}" if role["PASSWORD"] else "")
     app.control.purge()
     return {
         **os.environ,

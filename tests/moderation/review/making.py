@@ -106,6 +106,8 @@ def add_entry(
         scheme="iwf",
         added_in=version,
     )
+    if algorithm not in ("pdq", "phash"):
+        Case.objects.filter(pk=case.pk).update(exact=True)
     scan = make_scan(revision)
     Match.objects.create(
         flag=flag,
