@@ -44,6 +44,7 @@ class Listed:
     size: int
     folder: bool
     link: bool
+    changed: float  # seconds since 1970
 
 
 def shown(location: str) -> str:
@@ -213,7 +214,10 @@ def listing(location: str, *, hidden: bool = False) -> list[Listed]:
         else:
             infos = filesystem.get_file_info(fs.FileSelector(path))
             found = [
-                Listed(i.base_name, i.size or 0, i.type is fs.FileType.Directory, False)
+                Listed(
+                    *(i.base_name, i.size or 0, i.type is fs.FileType.Directory, False),
+                    i.mtime.timestamp() if i.mtime else 0,
+                )
                 for i in infos
             ]
     for each in found:
@@ -295,10 +299,10 @@ def _info(location: str) -> fs.FileInfo:
 def _listed(entry: os.DirEntry[str]) -> Listed:
     link = entry.is_symlink()
     try:
-        length = entry.stat().st_size
+        about = entry.stat()
     except FileNotFoundError:  # a link to nowhere
-        length = 0
-    return Listed(entry.name, length, entry.is_dir(), link)
+        return Listed(entry.name, 0, entry.is_dir(), link, 0)
+    return Listed(entry.name, about.st_size, entry.is_dir(), link, about.st_mtime)
 
 
 def _files_below(folder: str, enter: Callable[[str, frozenset[str]], bool] | None) -> Iterator[str]:

@@ -17,7 +17,7 @@ from moderation.matching.index import IndexCorrupt
 from moderation.models import CaseTally, HashListVersion, Scan, ShardScan
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, queue
-from moderation.scanning import pipeline, planning, rescans
+from moderation.scanning import pipeline, planning, rescans, sweeping
 from moderation.scanning.heartbeat import Stopped
 
 logger = logging.getLogger(__name__)
@@ -83,8 +83,10 @@ def settle_due() -> None:
 
 @shared_task
 def delete_due() -> None:
-    """Every hour: shred previews past their time, and what a stopped process left sealed."""
+    """Every hour: shred previews past their time, and what a stopped process left sealed; delete
+    index files that nobody needs."""
     retention.delete_due()
+    sweeping.sweep()
 
 
 def notice_lists() -> bool:

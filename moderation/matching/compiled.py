@@ -125,3 +125,20 @@ def _lowest(_context: Any, word: Any) -> Any:
 
 lowest = cast(Callable[[Any], Any], intrinsic(_lowest))
 """The place of the lowest set bit of a 64-bit word that is not 0; inside compiled loops only."""
+
+
+def _first_eight(_context: Any, array: Any, at: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        word = ir.IntType(64)
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), word.as_pointer())
+        return builder.bswap(builder.load(place, align=1))
+
+    return types.uint64(array, at), emit
+
+
+first_eight = cast(Callable[[Any, Any], Any], intrinsic(_first_eight))
+"""Eight bytes of a contiguous uint8 array, from the n-th on, as a number that orders as they do.
+
+Inside compiled loops only, on little-endian processors; all eight must lie in the array.
+"""

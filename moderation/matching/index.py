@@ -1,123 +1,50 @@
-"""The known hashes of all lists in force in one file: built once, mapped by every worker.
+"""The known hashes of a set of list versions: one file, or one and what changed since.
 
-A value that several lists know is stored once and reported with each of its ids. Digests and URL
-digests are looked up exactly; perceptual hashes by Hamming distance, or exactly at distance 0.
+Digests and URL digests are looked up exactly; perceptual hashes by Hamming distance, or exactly at
+distance 0. The change is a second file, with what came and the ids of what went, so that a new
+version of a large list costs its difference and the large file stays mapped as it is.
 """
 
-import os
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
-from moderation.algorithms import ALGORITHMS, MATCHED, Algorithm, Kind
-from moderation.matching.bands import (
-    BandTable,
-    Bytes,
-    Distances,
-    Rows,
-    TableCorrupt,
-    radii_for,
-)
-from moderation.matching.digests import DigestTable, group
-from moderation.matching.sections import (
-    VERSION,
-    AnyArray,
-    IndexCorrupt,
-    Sections,
-    SectionWriter,
-    Writable,
-)
-from moderation.matching.wide import HIGHEST as WIDE_HIGHEST
-from moderation.matching.wide import MOST as WIDE_MOST
-from moderation.matching.wide import WideTable
+from moderation.matching.bands import Bytes, Rows
+from moderation.matching.sections import VERSION, IndexCorrupt
+from moderation.matching.segment import Hits, Segment, write_index
 
-__all__ = ["VERSION", "Hits", "IndexCorrupt", "KnownIndex", "write_index"]
-
-BAND_PARTS = ("words", "starts", "order", "copies")
-DIGEST_PARTS = ("values", "starts", "seen")
-WIDE_PARTS = ("seen", "starts", "rests", "order")
-
-
-@dataclass(frozen=True)
-class Hits:
-    """What a column of values met, in the order of its rows; the three arrays are equally long.
-
-    ``rows`` counts the values asked about from 0, ``ids`` are the known hashes', ``distances``
-    are in bits. A row appears once for each id it met, the ids of one value in ascending order.
-    """
-
-    rows: Rows
-    ids: Rows
-    distances: Distances
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-def write_index(
-    target: str | PathLike[str] | Writable, parts: Mapping[str, tuple[Bytes, Rows]]
-) -> None:
-    """Write the index of ``parts``: algorithm to (values (m, width) uint8, ids (m,) int64).
-
-    A path is replaced as a whole or not at all; a stream is only written to, front to back, and
-    its owner makes the result visible. The same value may stand there with several ids. ValueError
-    for an algorithm that is not matched, a wrong width, or ids that do not fit the values.
-    """
-    for algorithm, (values, ids) in parts.items():
-        _check_values(_matched(algorithm), values)
-        if ids.shape != (len(values),) or ids.dtype != np.int64:
-            raise ValueError(f"{algorithm}: {len(values)} values need as many int64 ids")
-    if not isinstance(target, (str, PathLike)):
-        _write(target, parts)
-        return
-    path = Path(target)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(new, "xb", opener=_private) as stream:
-            _write(stream, parts)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(new, path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+__all__ = ["VERSION", "Hits", "IndexCorrupt", "KnownIndex", "Segment", "write_index"]
 
 
 class KnownIndex:
-    """An index file, mapped. Threads may share one; processes that open one file share memory."""
+    """Mapped index files, asked as one. Threads may share it; it keeps files that are deleted."""
 
-    def __init__(self, sections: Sections) -> None:
-        """Prefer ``KnownIndex.open``."""
-        self._sections = sections
-        self.sizes: dict[str, int] = dict(sections.about["sizes"])
-        self._digests: dict[str, DigestTable] = {}
-        self._bands: dict[str, BandTable] = {}
-        self._wide: dict[str, WideTable] = {}  # of few PDQ hashes, beside their bands
-        self._ids: dict[str, tuple[Rows, Rows]] = {}  # where those of each value start; ids
-        for name, size in self.sizes.items():
-            if size:
-                self._map(ALGORITHMS[name])
+    def __init__(self, base: Segment, change: Segment | None = None) -> None:
+        """Ask ``base``, or ``base`` without what ``change`` withdraws and ``change``."""
+        self._base, self._change = base, change
+        self.sizes = dict(base.sizes)
+        if change is not None:
+            for name, gone in change.withdrawn.items():
+                self.sizes[name] = self.sizes.get(name, 0) - len(gone)
+            for name, size in change.sizes.items():
+                self.sizes[name] = self.sizes.get(name, 0) + size
 
     @classmethod
-    def open(cls, path: str | PathLike[str]) -> "KnownIndex":
-        """Return the index in the file, mapped and not read.
+    def open(
+        cls, path: str | PathLike[str], change: str | PathLike[str] | None = None
+    ) -> "KnownIndex":
+        """Return the index in these files, mapped and not read.
 
         IndexCorrupt, one line that says what is wrong, for a file that is short, foreign, of
         another version or damaged where that shows at once; see ``verify``.
         """
-        sections = Sections(path)
-        try:
-            return cls(sections)
-        except TableCorrupt as error:
-            raise sections.corrupt(f"is damaged: {error}") from error
+        return cls(Segment.open(path), None if change is None else Segment.open(change))
 
     def verify(self) -> None:
-        """Read every byte of the file; IndexCorrupt unless all is as it was written."""
-        self._sections.verify()
+        """Read every byte of the files; IndexCorrupt unless all is as it was written."""
+        self._base.verify()
+        if self._change is not None:
+            self._change.verify()
 
     def exact(self, algorithm: str, values: Bytes) -> Hits:
         """Return the known hashes equal to ``values``, (n, width) uint8.
@@ -125,15 +52,10 @@ class KnownIndex:
         No hits for an algorithm of which the index holds nothing. ValueError for a wrong width or
         an algorithm that is never matched.
         """
-        known = _matched(algorithm)
-        if known.kind is Kind.PERCEPTUAL:
-            return self.near(algorithm, values, 0)
-        _check_values(known, values)
-        table = self._digests.get(algorithm)
-        if table is None:
-            return _no_hits()
-        rows, places = table.find(values)
-        return self._hits(algorithm, rows, places, np.zeros(len(rows), np.int16))
+        hits = self._base.exact(algorithm, values)
+        if self._change is None:
+            return hits
+        return _merged(self._standing(algorithm, hits), self._change.exact(algorithm, values))
 
     def near(self, algorithm: str, values: Bytes, threshold: int) -> Hits:
         """Return the known hashes within ``threshold`` bits of ``values``, (n, width) uint8.
@@ -142,105 +64,30 @@ class KnownIndex:
         an algorithm of which the index holds nothing. ValueError for another threshold, a wrong
         width or an algorithm that is not perceptual.
         """
-        known = _matched(algorithm)
-        if known.kind is not Kind.PERCEPTUAL:
-            raise ValueError(f"{algorithm} is a digest: two are equal or not, never near")
-        _check_values(known, values)
-        table = self._bands.get(algorithm)
-        if table is None:
-            radii_for(threshold, values.shape[1])
-            return _no_hits()
-        few = self._wide.get(algorithm)
-        try:
-            if few is not None and 0 <= threshold <= WIDE_HIGHEST:
-                rows, places, distances = few.join(values, threshold)
-            else:
-                rows, places, distances = table.join(values, threshold)
-        except TableCorrupt as error:
-            raise self._sections.corrupt(f"is damaged: {error}") from error
-        return self._hits(algorithm, rows, places, distances)
+        hits = self._base.near(algorithm, values, threshold)
+        if self._change is None:
+            return hits
+        near = self._change.near(algorithm, values, threshold)
+        return _merged(self._standing(algorithm, hits), near)
 
-    def _map(self, known: Algorithm) -> None:
-        name = known.name
-        if known.kind is Kind.PERCEPTUAL:
-            bands = BandTable(*(self._array(name, part) for part in BAND_PARTS))
-            bands.check()
-            width, places = bands.words.shape[1] * 8, len(bands)
-            self._bands[name] = bands
-            if _is_few(known, places):
-                parts = (self._array(name, f"wide_{part}") for part in WIDE_PARTS)
-                self._wide[name] = WideTable(bands.words, *parts)
-                self._wide[name].check()
-        else:
-            digests = DigestTable(*(self._array(name, part) for part in DIGEST_PARTS))
-            digests.check()
-            width, places = digests.values.shape[1], len(digests.values)
-            self._digests[name] = digests
-        starts, ids = self._array(name, "id_starts"), self._array(name, "ids")
-        self._ids[name] = starts, ids
-        if (width, len(starts), len(ids)) != (known.width, places + 1, self.sizes[name]):
-            raise TableCorrupt(f"the parts of {name} have different sizes")
-
-    def _array(self, algorithm: str, part: str) -> AnyArray:
-        return self._sections.array(f"{algorithm}/{part}")
-
-    def _hits(self, algorithm: str, rows: Rows, places: Rows, distances: Distances) -> Hits:
-        """Return a hit for each id of each value met."""
-        if not len(places):
-            return Hits(rows, places, distances)
-        starts, ids = self._ids[algorithm]
-        first, last = starts[places], starts[places + 1]
-        counts = last - first
-        if counts.min() < 1 or first.min() < 0 or last.max() > len(ids):
-            raise self._sections.corrupt(f"is damaged in {algorithm}/id_starts")
-        before = np.cumsum(counts) - counts  # hits of the rows before
-        each = np.repeat(first - before, counts) + np.arange(counts.sum())
-        return Hits(np.repeat(rows, counts), ids[each], np.repeat(distances, counts))
+    def _standing(self, algorithm: str, hits: Hits) -> Hits:
+        """Return the hits of the base that were not withdrawn since."""
+        gone = self._change.withdrawn.get(algorithm) if self._change is not None else None
+        if gone is None or not len(gone) or not len(hits):
+            return hits
+        at = np.minimum(np.searchsorted(gone, hits.ids), len(gone) - 1)
+        stand = gone[at] != hits.ids
+        return Hits(hits.rows[stand], hits.ids[stand], hits.distances[stand])
 
 
-def _write(stream: Writable, parts: Mapping[str, tuple[Bytes, Rows]]) -> None:
-    writer = SectionWriter(stream)
-    for algorithm, (values, ids) in parts.items():
-        if not len(values):
-            continue
-        distinct, starts, grouped = group(values, ids)
-        known = ALGORITHMS[algorithm]
-        perceptual = known.kind is Kind.PERCEPTUAL
-        table = BandTable.build(distinct) if perceptual else DigestTable.build(distinct)
-        for name in BAND_PARTS if perceptual else DIGEST_PARTS:
-            writer.add(f"{algorithm}/{name}", getattr(table, name))
-        del table  # before the next one is built
-        if _is_few(known, len(distinct)):
-            few = WideTable.build(distinct)
-            for name in WIDE_PARTS:
-                writer.add(f"{algorithm}/wide_{name}", getattr(few, name))
-        writer.add(f"{algorithm}/id_starts", starts)
-        writer.add(f"{algorithm}/ids", grouped)
-    writer.finish({"sizes": {algorithm: len(values) for algorithm, (values, _) in parts.items()}})
-
-
-def _is_few(known: Algorithm, values: int) -> bool:
-    return known.name == "pdq" and values <= WIDE_MOST
-
-
-def _private(path: str, flags: int) -> int:
-    """Open a new file for its owner and group alone: known hashes are nobody else's business."""
-    return os.open(path, flags, 0o640)
-
-
-def _matched(algorithm: str) -> Algorithm:
-    if algorithm not in MATCHED:
-        raise ValueError(f"{algorithm} is not an algorithm that is matched")
-    return ALGORITHMS[algorithm]
-
-
-def _check_values(known: Algorithm, values: Bytes) -> None:
-    if values.ndim != 2 or values.dtype != np.uint8 or values.shape[1] != known.width:
-        raise ValueError(
-            f"{known.name} values must be rows of {known.width} bytes, "
-            f"not {values.dtype}{values.shape}"
-        )
-
-
-def _no_hits() -> Hits:
-    return Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16))
+def _merged(base: Hits, change: Hits) -> Hits:
+    """Return the hits of both, by row; those of the base first."""
+    if not len(base) or not len(change):
+        return base if len(base) else change
+    rows: Rows = np.concatenate([base.rows, change.rows])
+    order = np.argsort(rows, kind="stable")
+    return Hits(
+        rows[order],
+        np.concatenate([base.ids, change.ids])[order],
+        np.concatenate([base.distances, change.distances])[order],
+    )

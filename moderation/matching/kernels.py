@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from moderation.matching.compiled import compiled, popcount, prefetch, read_only, types
+from moderation.matching.compiled import (
+    compiled,
+    first_eight,
+    popcount,
+    prefetch,
+    read_only,
+    types,
+)
 
 BUCKETS = 65_536  # values of one band of 16 bits
 AHEAD = 24  # digests whose memory is asked for before it is needed
@@ -193,10 +200,7 @@ build_64, join_64 = _loops(1)
 @compiled(types.uint64(_BYTES, types.int64))
 def _head(values: Any, i: int) -> Any:
     """Return the first eight bytes of a row as a number that orders as they do."""
-    head = np.uint64(0)
-    for byte in range(8):
-        head = (head << np.uint64(8)) | np.uint64(values[i, byte])
-    return head
+    return first_eight(values, i * values.shape[1])
 
 
 @compiled(types.uint64(types.int64))

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAGIC = b"breakwater-index"
-VERSION = 3
+VERSION = 4
 HEADER = struct.Struct("<16sI44x")
 TRAILER = struct.Struct("<16sQQ32s")
 ALIGNMENT = 64

@@ -1,12 +1,14 @@
 """Index files of known hashes: built once from PostgreSQL for a set of list versions, then shared.
 
-A file is named by what it holds, so it is never changed: another set of versions is another file.
+A file is named by what it holds, so it is never changed: another set of versions is another file,
+or the same one and beside it a small file of what changed since (`generations`).
 """
 
 import hashlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +20,22 @@ from numpy.typing import NDArray
 from config import env
 from moderation import files
 from moderation.algorithms import MATCHED, width_of
-from moderation.matching.index import VERSION, KnownIndex, write_index
+from moderation.matching.index import VERSION, KnownIndex, Segment, write_index
 from moderation.models import HashList, HashListVersion, KnownHash
 
-LAYOUT = 1  # of the choice of rows; part of the name
+from . import generations
+from .generations import Span
+
+__all__ = ["Span", "location_of", "names_of", "open_index", "spans_in_force"]
+
+Parts = dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
+
+LAYOUT = 2  # of the choice of rows; part of the name
+LOCK = 0x494E4458  # class of the advisory locks; one key per file
+BUILD_SECONDS = 900.0  # to wait for another process that builds the same file
 CHUNK = 100_000  # values asked of the database at once
-MOST_OPEN = 2  # mappings in one process: of the lists that flag, and of the negative lists
-_open: dict[str, KnownIndex] = {}  # one mapping per file and process, the last used at the end
-
-
-@dataclass(frozen=True, order=True)
-class Span:
-    """What one list added after version number ``after``, as it stands in version ``upto``."""
-
-    list_id: int
-    after: int
-    upto: int
+MOST_OPEN = 4  # files in one process: base and change of the lists that flag, and of the negative
+_open: dict[str, Segment] = {}  # by name, mapped; the last used at the end
 
 
 def spans_in_force(lists: Iterable[HashList] | None = None) -> list[Span]:
@@ -60,30 +62,107 @@ def name_of(spans: Iterable[Span]) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:32] + ".index"
 
 
+def names_of(spans: Iterable[Span]) -> list[str]:
+    """The names of the files that make the index for these spans: one, or a base and its change."""
+    spans = _filled(spans)
+    base = generations.base_of(spans)
+    first, whole = name_of(base), name_of(spans)
+    if first == whole:
+        return [first]
+    return [first, hashlib.sha256(f"{first}|{whole}".encode()).hexdigest()[:32] + ".index"]
+
+
+def location_of(name: str) -> str:
+    """Where the index file of that name lies."""
+    return files.join(settings.LEDGER_URL, "indexes", name)
+
+
 def open_index(spans: Iterable[Span]) -> KnownIndex:
-    """Return the mapped index for these spans, building its file where there is none."""
-    spans = sorted(spans)
-    name = name_of(spans)
-    index = _open.pop(name, None)
-    if index is None:
-        location = files.join(settings.LEDGER_URL, "indexes", name)
-        if not files.exists(location):
-            _build(spans, location)
-        index = KnownIndex.open(_local(location, name))
-    _open[name] = index
+    """Return the mapped index for these spans, building those of its files that are missing.
+
+    Whoever holds another index keeps it: files are never changed, and one that is deleted stays
+    mapped for those that have it.
+    """
+    spans = _filled(spans)
+    base, names = generations.base_of(spans), names_of(spans)
+    first = _segment(names[0], lambda: (_parts(base), {}))
+    if len(names) == 1:
+        return KnownIndex(first)
+    return KnownIndex(first, _segment(names[1], lambda: _changed(first, base, spans)))
+
+
+def _filled(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans that can hold anything, in their order."""
+    return sorted(each for each in spans if each.after < each.upto)
+
+
+def _segment(
+    name: str, contents: Callable[[], tuple[Parts, dict[str, NDArray[np.int64]]]]
+) -> Segment:
+    location = location_of(name)
+    if not _used(location):
+        with _alone(name):
+            if not files.exists(location):  # nobody else has built it meanwhile
+                parts, withdrawn = contents()
+                with files.write_atomically(location, private=True) as stream:
+                    write_index(stream, parts, withdrawn)
+    segment = _open.pop(name, None) or Segment.open(_local(location, name))
+    _open[name] = segment
     for old in list(_open)[:-MOST_OPEN]:
         _open.pop(old, None)
-    return index
+    return segment
 
 
-def _build(spans: list[Span], location: str) -> None:
-    parts: dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]] = {}
-    for algorithm in MATCHED:
-        values, ids = _known(spans, algorithm)
-        if len(ids):
-            parts[algorithm] = (values, ids)
-    with files.write_atomically(location, private=True) as stream:
-        write_index(stream, parts)
+def _used(location: str) -> bool:
+    """Note that the file is in use, so that the sweep leaves it; False where there is none."""
+    path = files.local_path(location)
+    if path is None:
+        return files.exists(location)
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Wait while another process builds this file, whichever machine it runs on.
+
+    It loses the lock when it dies. After BUILD_SECONDS both build: the file is put in its place as
+    a whole, and both are the same.
+    """
+    until = time.monotonic() + BUILD_SECONDS
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCK, name])
+            held = cursor.fetchone()[0]
+            if held or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+    try:
+        yield
+    finally:
+        if held:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [LOCK, name])
+
+
+def _parts(spans: list[Span]) -> Parts:
+    parts = {algorithm: _known(spans, algorithm) for algorithm in MATCHED}
+    return {algorithm: part for algorithm, part in parts.items() if len(part[1])}
+
+
+def _changed(
+    first: Segment, base: list[Span], spans: list[Span]
+) -> tuple[Parts, dict[str, NDArray[np.int64]]]:
+    """What came after the base, and which of its ids do not stand in these spans any more."""
+    withdrawn = {}
+    if generations.withdraws(base, spans):
+        for algorithm in (name for name, size in first.sizes.items() if size):
+            _, standing = _known(spans, algorithm)
+            withdrawn[algorithm] = np.setdiff1d(first.ids(algorithm), standing)
+    return _parts(generations.after(base, spans)), withdrawn
 
 
 def _known(spans: list[Span], algorithm: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
