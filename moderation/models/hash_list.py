@@ -109,6 +109,11 @@ class HashList(models.Model):
             return self.sample_ratio
         return 0.0 if self.trust == self.Trust.TRIAL else 1.0
 
+    @property
+    def percent(self) -> str:
+        """The share, for people."""
+        return f"{self.share * 100:.6g}"
+
 
 class HashListVersion(models.Model):
     """What one supplier's file said. Versions of a list are numbered from 1 in loading order."""

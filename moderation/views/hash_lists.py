@@ -8,7 +8,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core import signing
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import BigIntegerField, Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,10 +22,11 @@ from moderation.hash_lists import alarms, changing, loading, profiles, uploads
 from moderation.hash_lists.formats import ALGORITHM_FORMATS
 from moderation.hash_lists.known import ListError
 from moderation.hash_lists.reasons import in_order
-from moderation.models import CustodyEvent, HashList, HashListVersion, Match
+from moderation.models import CustodyEvent, HashList, HashListVersion, KnownHash, Match, PassedOver
 from moderation.models.case import HarmClass
 from moderation.permissions import CASE_OPEN, LIST_MANAGE, LIST_VIEW
 
+from . import known_hashes
 from .paging import page_of, query_without
 from .people import person_of
 
@@ -31,6 +34,7 @@ SALT = "hash list load"
 KEPT_SALT = "hash list upload"
 WITHDRAWN = "known_hash_withdrawn version "  # why a case went back, as its custody event says
 VERSIONS = 10
+HELD = 20  # disabled values, and values set aside, that the page of a list shows
 
 
 @require_safe
@@ -41,6 +45,7 @@ def hash_lists(request: HttpRequest) -> HttpResponse:
         "moderation/hash_lists.html",
         {
             "lists": [with_kind(row) for row in with_size()],
+            "set_aside": set_aside(),
             "now": timezone.now(),
             "may_manage": request.user.has_perm(LIST_MANAGE),
         },
@@ -78,12 +83,12 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
             .values("algorithm")
             .annotate(count=Count("pk"))
             .order_by("-count"),
-            "disabled": row.known_hashes.filter(
-                removed_in=None, disabled_until__gt=timezone.now()
-            ).count(),
+            "matched": known_hashes.most_matched(row),
             "may_manage": request.user.has_perm(LIST_MANAGE),
             "may_open": request.user.has_perm(CASE_OPEN),
-        },
+        }
+        | held_values(row)
+        | {"passed_over": passed_over(row)},
     )
 
 
@@ -169,6 +174,31 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
     return redirect("moderation:hash_list", slug=loaded.slug)
 
 
+def held_values(row: HashList) -> dict[str, Any]:
+    """Return the standing values of a list that are disabled, and those set aside: the newest of
+    each, and how many more there are."""
+    standing = row.known_hashes.filter(removed_in=None)
+    disabled = standing.disabled().select_related("disabled_by__person").order_by("-disabled_at")
+    aside = standing.set_aside().annotate(flagged=Count("matches")).order_by("-set_aside_at")
+    return {
+        "disabled": disabled[:HELD],
+        "more_disabled": max(0, disabled.count() - HELD),
+        "set_aside": aside[:HELD],
+        "more_set_aside": max(0, aside.count() - HELD),
+    }
+
+
+def passed_over(row: HashList) -> list[tuple[str, int]]:
+    """Return why matches of the list are on no flag, with their number in what is compared now."""
+    sums = row.coverage.aggregate(
+        **{
+            reason: Sum(Cast(KeyTextTransform(reason, "passed_over"), BigIntegerField()))
+            for reason in PassedOver.values
+        }
+    )
+    return [(label, sums[reason]) for reason, label in PassedOver.choices if sums[reason]]
+
+
 def with_size() -> QuerySet[HashList]:
     """Return the lists with ``size``, the values that stand: counted from what versions changed."""
     return (
@@ -245,6 +275,12 @@ def sent_back(versions: Iterable[HashListVersion]) -> dict[int, list[int]]:
         if number.isdecimal():
             found.setdefault(int(number), []).append(int(case))
     return {number: sorted(cases) for number, cases in found.items()}
+
+
+def set_aside() -> dict[int, int]:
+    """Return, by list, how many standing values wait for a list manager to look."""
+    aside = KnownHash.objects.set_aside().filter(removed_in=None).order_by()
+    return dict(aside.values_list("hash_list").annotate(count=Count("pk")))
 
 
 def with_kind(row: HashList) -> HashList:

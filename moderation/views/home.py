@@ -17,6 +17,7 @@ from moderation.review import listing
 
 from . import custody_words
 from .context import THEME_COOKIE, THEMES
+from .hash_lists import set_aside
 from .people import person_of
 
 YEAR = 365 * 24 * 3600
@@ -99,6 +100,9 @@ def lists_to_look_after() -> dict[str, Any]:
         "in_force": lists.in_force(at=now).count(),
         "empty": list(lists.filter(current=None)),
         "off": list(lists.filter(enabled=False)),
+        "set_aside": [
+            (each, count) for pk, count in set_aside().items() for each in lists.filter(pk=pk)
+        ],
         "expiring": list(lists.filter(expires_at__lt=now + AGREEMENT_NOTICE)),
     }
 

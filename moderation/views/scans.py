@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from moderation import tasks
 from moderation.datasets import removals
 from moderation.forms.scans import StartScanForm
-from moderation.models import Revision, Scan, ShardScan
+from moderation.models import PassedOver, Revision, Scan, ShardScan
 from moderation.outcomes import Outcome, outcome_of
 from moderation.permissions import SCAN_FETCH, SCAN_RUN, SCAN_VIEW
 from moderation.scanning import planning, progress
@@ -163,6 +163,12 @@ def progress_of(scan: Scan) -> dict[str, object]:
     left = now.seconds_left
     return {
         "progress": now,
+        "passed_over": [
+            (label, now.passed_over[reason])
+            for reason, label in PassedOver.choices
+            if now.passed_over.get(reason)
+        ],
+        "passed_count": sum(now.passed_over.values()),
         "left": None if left is None else in_words(left),
         "ends_at": None if left is None else timezone.now() + timedelta(seconds=left),
         "outcomes": [

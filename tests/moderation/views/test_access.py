@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from moderation.models import Case, CustodyEvent, HashList, Scan
+from moderation.models import Case, CustodyEvent, HashList, KnownHash, Scan
 
 from . import rows
 
@@ -18,6 +18,8 @@ GET = {
     "hash_lists": ("list_manager", "operator", "lead", "reviewer"),
     "hash_list": ("list_manager", "operator", "lead", "reviewer"),
     "load_hash_list": ("list_manager",),
+    "list_rules": ("list_manager",),
+    "known_hash": ("list_manager", "operator", "lead", "reviewer"),
     "manifests": ("list_manager", "operator", "lead"),
     "download_manifest": ("operator", "lead"),
     "audit": ("auditor",),
@@ -30,6 +32,9 @@ POST = {
     "build_manifest": ("operator", "lead"),
     "switch_hash_list": ("list_manager",),
     "confirm_load": ("list_manager",),
+    "disable_known_hash": ("list_manager",),
+    "lift_known_hash": ("list_manager",),
+    "release_known_hash": ("list_manager",),
     "verify_chain": ("auditor",),
     "set_legal_hold": ("lead",),
     "lift_legal_hold": ("lead",),
@@ -54,6 +59,7 @@ def address(settings, tmp_path):
         "revision": revision.pk,
         "scan": rows.scan(revision).pk,
         "list": rows.hash_list().slug,
+        "value": KnownHash.objects.first().pk,
         "manifest": rows.manifest(revision).pk,
         "case": Case.objects.create().pk,
     }
@@ -68,6 +74,11 @@ def address(settings, tmp_path):
         "cancel_scan": "scan",
         "hash_list": "list",
         "switch_hash_list": "list",
+        "list_rules": "list",
+        "known_hash": "value",
+        "disable_known_hash": "value",
+        "lift_known_hash": "value",
+        "release_known_hash": "value",
         "download_manifest": "manifest",
         "set_legal_hold": "case",
         "lift_legal_hold": "case",
@@ -139,7 +150,9 @@ def test_pages_are_strict_with_browsers(request, login, address, name, who):
     assert "<style" not in body
 
 
-@pytest.mark.parametrize("name", ["revision", "scan", "hash_list", "download_manifest"])
+@pytest.mark.parametrize(
+    "name", ["revision", "scan", "hash_list", "known_hash", "download_manifest"]
+)
 def test_what_does_not_exist_is_404(login, operator, name):
     args = ["nothing"] if name == "hash_list" else [10**12]
     answer = login(operator).get(reverse(f"moderation:{name}", args=args))

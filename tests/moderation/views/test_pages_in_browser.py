@@ -2,11 +2,14 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from moderation.hash_lists import values
 from moderation.models import HashList, Scan
 from moderation.review import queue
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.moderation.hash_lists.rows import flagged_case
 from tests.moderation.review.making import make_case
 
 from . import rows
@@ -33,6 +36,12 @@ def addresses(settings, tmp_path, every, reviewer, second_reviewer):
     rows.manifest(revision, by=every)
     scan = rows.scan(revision, by=every)
     scan.versions.add(known.current)
+    scan.shard_scans.update(passed_over={"suppressed": 1, "set_aside": 1})
+    rows.hash_list("harmless", negative=True)
+    aside, disabled, used = known.known_hashes.order_by("pk")
+    values.disable(disabled, by=every, until=None, note="A test chart, not a picture of anyone.")
+    type(aside).objects.filter(pk=aside.pk).update(set_aside_at=timezone.now())
+    flagged_case(used)
     return {
         "overview": "/",
         "datasets": "/datasets/",
@@ -41,6 +50,11 @@ def addresses(settings, tmp_path, every, reviewer, second_reviewer):
         "scan": f"/scans/{scan.pk}/",
         "lists": "/hash-lists/",
         "list": "/hash-lists/hotline/",
+        "negative list": "/hash-lists/harmless/",
+        "rules": "/hash-lists/hotline/rules/",
+        "value set aside": f"/hash-lists/known/{aside.pk}/",
+        "value disabled": f"/hash-lists/known/{disabled.pk}/",
+        "value in use": f"/hash-lists/known/{used.pk}/",
         "load": "/hash-lists/load/file/",
         "manifests": "/manifests/",
         "audit": "/audit/",
