@@ -21,6 +21,7 @@ PARTS = 3  # of a band, of eight bits, the last of a band of 23 bits of seven
 VALUES = 256  # of a part
 LONG = 3  # bands of 24 bits; the others have 23
 RADIUS = 2
+TOGETHER = 256  # runs of near hashes that are compared at once
 AHEAD = 24  # queries whose bits are asked for before they are needed
 
 _WORDS = read_only(types.uint64, 2)
@@ -154,6 +155,11 @@ def join(
     pairs = 0
     keys = np.empty(n, np.uint32)
     waiting = np.empty(n, np.int64)
+    runs = TOGETHER + PARTS * (m // LANES + 2)
+    of_turn, of_part = np.empty(runs, np.int64), np.empty(runs, np.int64)
+    of_first, masks = np.empty(runs, np.int64), np.empty(runs, np.uint64)
+    of_run = np.empty(TOGETHER * LANES + PARTS * m, np.int64)
+    known = np.empty(TOGETHER * LANES + PARTS * m, np.uint32)
     for band in range(first_band, BANDS):
         _keys(queries, band, keys)
         bits, count = seen[band], 0
@@ -164,40 +170,56 @@ def join(
             waiting[count] = i
             mark = np.uint64(1) << (at & np.uint64(63))
             count += int(bits[at >> np.uint64(6)] & mark != 0)
-        for turn in range(first_place if band == first_band else 0, count):
-            i = waiting[turn]
-            key = keys[i]
-            query0, query1 = queries[i, 0], queries[i, 1]
-            query2, query3 = queries[i, 2], queries[i, 3]
-            before = pairs
-            for part in range(PARTS):
-                value, rest = _value(key, part), _rest(key, part)
-                base = (band * PARTS + part) * m
-                begin = base + np.int64(starts[band, part, value])
-                end = base + np.int64(starts[band, part, value + np.uint64(1)])
-                first = begin - LANES
-                while first + LANES < end:
-                    first += LANES
-                    near = near_lanes(rests, first, rest)
-                    if first + LANES > end:
-                        near &= (np.uint64(1) << np.uint64(end - first)) - np.uint64(1)
-                    while near:
-                        k = order[np.uint64(first) + lowest(near)]
-                        near &= near - np.uint64(1)
-                        if k >= m:
-                            return band, turn, CORRUPT
-                        distance = np.int64(popcount(words[k, 0] ^ query0))
-                        distance += np.int64(popcount(words[k, 1] ^ query1))
-                        distance += np.int64(popcount(words[k, 2] ^ query2))
-                        distance += np.int64(popcount(words[k, 3] ^ query3))
-                        if distance > threshold:
-                            continue
-                        if _seen_before(words, k, queries, i, band, part):
-                            continue
-                        if pairs == room:
-                            return band, turn, before
-                        out_query[pairs] = i
-                        out_known[pairs] = k
-                        out_distance[pairs] = distance
-                        pairs += 1
+        turn = first_place if band == first_band else 0
+        while turn < count:
+            # Nothing below waits for the memory of one query: each step asks for what the next
+            # one needs, of many queries, and branches on what was found as late as can be.
+            found = 0
+            while turn < count and found < TOGETHER:
+                key = keys[waiting[turn]]
+                for part in range(PARTS):
+                    value, rest = _value(key, part), _rest(key, part)
+                    base = (band * PARTS + part) * m
+                    first = base + int(starts[band, part, value])
+                    end = base + int(starts[band, part, value + np.uint64(1)])
+                    while first < end:
+                        near = near_lanes(rests, first, rest)
+                        if first + LANES > end:
+                            near &= (np.uint64(1) << np.uint64(end - first)) - np.uint64(1)
+                        of_turn[found], of_part[found], of_first[found] = turn, part, first
+                        masks[found] = near
+                        found += int(near != 0)
+                        first += LANES
+                turn += 1
+            candidates = 0
+            for run in range(found):
+                near = masks[run]
+                while near:
+                    k = order[np.uint64(of_first[run]) + lowest(near)]
+                    near &= near - np.uint64(1)
+                    if k >= m:
+                        return band, turn, CORRUPT
+                    prefetch(words, np.uint64(k) * np.uint64(4))
+                    of_run[candidates], known[candidates] = run, k
+                    candidates += 1
+            before, last = pairs, -1
+            for candidate in range(candidates):
+                run, k = of_run[candidate], known[candidate]
+                if of_turn[run] != last:
+                    before, last = pairs, of_turn[run]
+                i = waiting[last]
+                distance = popcount(words[k, 0] ^ queries[i, 0])
+                distance += popcount(words[k, 1] ^ queries[i, 1])
+                distance += popcount(words[k, 2] ^ queries[i, 2])
+                distance += popcount(words[k, 3] ^ queries[i, 3])
+                if distance > threshold:
+                    continue
+                if _seen_before(words, k, queries, i, band, of_part[run]):
+                    continue
+                if pairs == room:
+                    return band, last, before
+                out_query[pairs] = i
+                out_known[pairs] = k
+                out_distance[pairs] = distance
+                pairs += 1
     return BANDS, 0, pairs
