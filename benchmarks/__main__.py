@@ -16,16 +16,19 @@ from benchmarks import machine
 from benchmarks.table import Results
 
 PROJECT = Path(__file__).resolve().parent.parent
-SUBJECTS = ("hashing", "matching", "screening", "digests", "lists", "recall", "queue")
+SUBJECTS = (
+    *("hashing", "matching", "screening", "fetching", "sharing"),
+    *("digests", "lists", "recall", "queue"),
+)
 PAGE = PROJECT / "docs" / "benchmarks.md"
 # One thread each: what is compared is the work of one core.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 HEAD = """# Benchmarks
 
-Written by `make bench`. CPU seconds of one core, medians, ours and the peers in turns within one
-run. Absolute figures drift by 20 % between runs: **only the ratios count**. "met?" says which goal
-was reached: `aim`, `least` (what must be shown) or `NO`. A row without goals shows how a figure
-grows, or what else there is to compare with.
+Written by `make bench`. CPU seconds of one core unless a remark says otherwise, medians, ours and
+the peers in turns within one run. Absolute figures drift by 20 % between runs: **only the ratios
+count**. "met?" says which goal was reached: `aim`, `least` (what must be shown) or `NO`. A row
+without goals shows how a figure grows, or what else there is to compare with.
 """
 
 

@@ -46,6 +46,7 @@ REASONS: dict[str, Outcome] = {
     "download_failed": Outcome.FAILED,  # img2dataset says so in its status column
     # unchecked
     "not_fetched": Outcome.UNCHECKED,
+    "host_left_alone": Outcome.UNCHECKED,  # it did not answer others, or asked not to be asked
     "no_url": Outcome.UNCHECKED,
     "bad_url": Outcome.UNCHECKED,
     "bad_digest": Outcome.UNCHECKED,  # the column holds something that is no digest

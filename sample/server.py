@@ -1,8 +1,9 @@
 """A picture server on loopback: the sample's pictures by name, and every kind of bad answer.
 
-``/pictures/NAME`` serves a file, ``/fail/KIND/ANYTHING`` one of the kinds in ``failing.py``,
-``/__count`` the number of requests so far. It also answers as an HTTP proxy for whatever host,
-so that a tool which knows no allow-list can be run without reaching the network.
+``/pictures/NAME`` serves a file, ``/fail/KIND/ANYTHING`` one of the kinds in ``failing.py`` or of
+those that take more time than a sample should (``busy``, ``silent`` and the like), ``/__count`` the
+number of requests so far. It also answers as an HTTP proxy for whatever host, so that a tool which
+knows no allow-list can be run without reaching the network.
 """
 
 import io
@@ -13,6 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import cache, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -229,6 +231,21 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(200, "image/jpeg", length=len(data))
         self.wfile.write(data[: len(data) // 2])
 
+    def _busy(self, path: str, status: int, again: str) -> None:
+        """Ask for a pause the first time that a path is asked for."""
+        if self.site.requests.count(path) == 1:
+            self._send(status, b"not now", "text/plain", **{"Retry-After": again})
+        else:
+            self._good(path)
+
+    def _slow(self, path: str) -> None:
+        """A picture after up to half a second, which differs from path to path."""
+        self.site.ending.wait(zlib.crc32(path.encode()) % 500 / 1000)
+        self._good(path)
+
+    def _silent(self, path: str) -> None:
+        self.site.ending.wait(PATIENCE_SECONDS)
+
     def _good(self, path: str) -> None:
         self._send(200, _jpeg(path), "image/jpeg")
 
@@ -258,6 +275,13 @@ _ANSWERS: dict[str, Callable[[_Handler, str], None]] = {
     "cut": _Handler._cut,
     "bomb": lambda h, path: h._send(200, bomb(), "image/png"),
     "hang-up": lambda h, path: None,
+    "busy": lambda h, path: h._busy(path, 429, "1"),
+    "busy-until": lambda h, path: h._busy(path, 503, formatdate(time.time() + 2, usegmt=True)),
+    "busy-for-an-hour": lambda h, path: h._send(
+        429, b"not now", "text/plain", **{"Retry-After": "3600"}
+    ),
+    "slow": _Handler._slow,
+    "silent": _Handler._silent,
 }
 
 

@@ -210,12 +210,16 @@ SCAN_LOST_AFTER = timedelta(seconds=env.number("SCAN_LOST_SECONDS", 60))
 FLOOD_MATCHES = env.number("FLOOD_MATCHES", 1000)  # new entries a value is near to, in one scan
 SCAN_QUEUE_LIMIT = 64  # shards of one scan in the queue at a time
 FETCH_ALLOW_ADDRESSES = env.listing("FETCH_ALLOW_ADDRESSES")
-FETCH_THREADS = env.number("FETCH_THREADS", 16)
+FETCH_THREADS = env.number("FETCH_THREADS", 64)  # downloads at once, of one worker process
+FETCH_PER_HOST = env.number("FETCH_PER_HOST", 8)  # of these from one host
+FETCH_LONGEST_PAUSE = env.number("FETCH_LONGEST_PAUSE", 60.0)  # seconds, when a host asks for one
 FETCH_CONNECT_SECONDS = env.number("FETCH_CONNECT_SECONDS", 5.0)
 FETCH_TOTAL_SECONDS = env.number("FETCH_TOTAL_SECONDS", 20.0)
 FETCH_MAX_BYTES = env.number("FETCH_MAX_BYTES", 32 * 1024 * 1024)
 FETCH_MAX_REDIRECTS = env.number("FETCH_MAX_REDIRECTS", 5)
 FETCH_USER_AGENT = env.text("FETCH_USER_AGENT", "Breakwater/1 (dataset safety scan)")
+HASH_THREADS = env.number("HASH_THREADS", 2)  # that decode and hash, of one worker process
+PICTURE_MEMORY_BYTES = env.number("PICTURE_MEMORY_BYTES", 256 * 1024 * 1024)  # not decoded yet
 SCREEN_MAX_BYTES = 32 * 1024 * 1024
 
 # --- review --------------------------------------------------------------------------------------

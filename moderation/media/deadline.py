@@ -9,10 +9,12 @@ sees the end of the stream and asks ``Exchange.over`` why.
 import contextlib
 import heapq
 import itertools
+import math
 import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 _GRAIN = 0.05  # seconds by which an end may come late
@@ -21,9 +23,10 @@ _GRAIN = 0.05  # seconds by which an end may come late
 class Exchange:
     """One download: its deadline on the monotonic clock and the connections it uses."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, watch: "Watch", deadline: float) -> None:
         self.deadline = deadline
         self.reused = False  # whether the last connection was an idle one, kept from before
+        self._watch = watch
         self._guards: list[socket.socket] = []
         self._lock = threading.Lock()
         self._shut = False
@@ -37,6 +40,17 @@ class Exchange:
     def remaining(self) -> float:
         """Return the seconds that are left, at least a thousandth."""
         return max(0.001, self.deadline - time.monotonic())
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Stop its clock for the block, in which the peer waits for us."""
+        left = self.remaining()
+        self.deadline = math.inf
+        try:
+            yield
+        finally:
+            self.deadline = time.monotonic() + left
+            self._watch.again(self)
 
     def use(self, connection: socket.socket, *, again: bool = False) -> None:
         """Shut ``connection`` too when the time is over; ``again``: it was used before."""
@@ -78,18 +92,29 @@ class Watch:
 
     def exchange(self, seconds: float) -> "Running":
         """Return a context manager for an exchange that may take ``seconds``."""
-        exchange = Exchange(time.monotonic() + seconds)
+        exchange = Exchange(self, time.monotonic() + seconds)
         with self._changed:
             if self._closed:
                 raise RuntimeError("the fetcher is closed")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
-            first = not self._due or exchange.deadline < self._due[0][0]
-            heapq.heappush(self._due, (exchange.deadline, next(self._order), exchange))
-            if first:
-                self._changed.notify()
+            self._add(exchange)
         return Running(exchange)
+
+    def again(self, exchange: Exchange) -> None:
+        """Watch an exchange whose deadline was moved."""
+        with self._changed:
+            if not self._closed:
+                self._add(exchange)
+                return
+        exchange.shut()
+
+    def _add(self, exchange: Exchange) -> None:
+        first = not self._due or exchange.deadline < self._due[0][0]
+        heapq.heappush(self._due, (exchange.deadline, next(self._order), exchange))
+        if first:
+            self._changed.notify()
 
     def close(self) -> None:
         """Stop the thread; exchanges that still run are ended."""
@@ -114,7 +139,8 @@ class Watch:
                 if self._closed:
                     return
                 _, _, exchange = heapq.heappop(self._due)
-            exchange.shut()
+            if exchange.deadline <= time.monotonic():  # else it is held, or due later
+                exchange.shut()
 
 
 class Running:

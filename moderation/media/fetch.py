@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -30,6 +32,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from moderation.media import addresses, containers
 from moderation.media.deadline import Exchange, Watch
+from moderation.media.room import Room
 
 USER_AGENT = "Breakwater/1.0 (dataset safety scan)"
 _PIECE = 65_536  # bytes read at a time
@@ -85,12 +88,18 @@ class Fetched:
 
 
 class FetchFailed(Exception):
-    """No picture; ``reason`` is one of outcomes.REASONS, ``http_status`` what was answered last."""
+    """No picture; ``reason`` is one of outcomes.REASONS, ``http_status`` what was answered last.
 
-    def __init__(self, reason: str, http_status: int | None = None) -> None:
+    ``retry_after``: the seconds for which a server that has too much to do asks not to be asked.
+    """
+
+    def __init__(
+        self, reason: str, http_status: int | None = None, *, retry_after: float | None = None
+    ) -> None:
         super().__init__(reason.replace("_", " "))
         self.reason = reason
         self.http_status = http_status
+        self.retry_after = retry_after
 
 
 class Fetcher:
@@ -122,11 +131,15 @@ class Fetcher:
         self._outside.close()
         self._loopback.close()
 
-    def fetch(self, url: str, limits: FetchLimits) -> Fetched:
-        """Return what ``url`` leads to, or raise FetchFailed with exactly one reason."""
+    def fetch(self, url: str, limits: FetchLimits, *, room: Room | None = None) -> Fetched:
+        """Return what ``url`` leads to, or raise FetchFailed with exactly one reason.
+
+        With ``room`` no body is read before there is room for it, a wait that the deadline does not
+        count; what is returned keeps ``len(data)`` of it until the caller gives it back.
+        """
         failed = FetchFailed("connection")
         with self._watch.exchange(limits.total_seconds) as exchange, _current(exchange):
-            download = _Download(self, limits, exchange)
+            download = _Download(self, limits, exchange, room)
             try:
                 return download.follow(url)
             except FetchFailed as error:
@@ -157,10 +170,13 @@ class Fetcher:
 class _Download:
     """One fetch: where it is, what was answered last."""
 
-    def __init__(self, fetcher: Fetcher, limits: FetchLimits, exchange: Exchange) -> None:
+    def __init__(
+        self, fetcher: Fetcher, limits: FetchLimits, exchange: Exchange, room: Room | None
+    ) -> None:
         self.fetcher = fetcher
         self.limits = limits
         self.exchange = exchange
+        self.room = room
         self.status: int | None = None
         self.redirects = 0
 
@@ -176,7 +192,8 @@ class _Download:
                     kind = str(response.headers.get("Content-Type", ""))
                     return Fetched(data, status, kind, link.url)
                 if status not in _REDIRECTS:
-                    raise FetchFailed(_reason_of_status(status), status)
+                    again = retry_after(response.headers.get("Retry-After"))
+                    raise FetchFailed(_reason_of_status(status), status, retry_after=again)
                 url = self._target(link.url, response)
             finally:
                 # Closed unless read to its end: then the connection is already back in its pool.
@@ -205,10 +222,29 @@ class _Download:
         raise FetchFailed("redirect_to_nowhere", self.status)
 
     def _read(self, response: Any) -> bytes:
-        """Return the body, checked by its first bytes before the rest is read."""
+        """Return the body, once there is room for all of it."""
         announced = response.headers.get("Content-Length", "")
-        if announced.isdecimal() and int(announced) > self.limits.max_bytes:
-            raise FetchFailed("too_many_bytes", self.status)
+        most = self.limits.max_bytes
+        if announced.isdecimal():
+            if int(announced) > most:
+                raise FetchFailed("too_many_bytes", self.status)
+            if response.headers.get("Content-Encoding", "identity") == "identity":
+                most = int(announced)
+        if self.room is None:
+            return self._body(response)
+        if not self.room.take_now(most):
+            with self.exchange.held():
+                self.room.take(most)
+        kept = 0
+        try:
+            body = self._body(response)
+            kept = len(body)
+        finally:
+            self.room.give(most - kept)
+        return body
+
+    def _body(self, response: Any) -> bytes:
+        """Return the body, checked by its first bytes before the rest is read."""
         body = bytearray()
         judged = False
         for piece in response.raw.stream(_PIECE, decode_content=True):
@@ -248,6 +284,19 @@ def _reason_of_status(status: int) -> str:
     if 400 <= status < 600:
         return "http_4xx" if status < 500 else "http_5xx"
     return "http_other"
+
+
+def retry_after(text: str | None) -> float | None:
+    """Return the seconds that a Retry-After header asks for, of either form; None if of none."""
+    text = (text or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 _REFUSALS = (AntiSSRFError, ssl.SSLError, urllib3.exceptions.SSLError, TimeoutError)

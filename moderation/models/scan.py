@@ -96,6 +96,12 @@ class ShardScan(models.Model):
     heard_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     rows_done = models.PositiveBigIntegerField(default=0)
+    recent_rows = models.PositiveBigIntegerField(
+        default=0, help_text="Those of rows_done in the minute before heard_at."
+    )
+    held_rows = models.PositiveBigIntegerField(
+        default=0, help_text="Entries whose hosts asked for a pause, or have enough to do."
+    )
     outcomes = models.JSONField(default=dict, help_text="Outcome to count.")
     reasons = models.JSONField(default=dict, help_text="Reason to count.")
     exact = models.PositiveBigIntegerField(default=0, help_text="Exact matches, all there are.")
@@ -130,6 +136,8 @@ class ShardScan(models.Model):
                 attempts=F("attempts") + 1,
                 heard_at=Now(),
                 rows_done=0,
+                recent_rows=0,
+                held_rows=0,
             )
         )
         if taken:

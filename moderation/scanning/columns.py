@@ -58,17 +58,6 @@ def column(
     )
 
 
-def of_digests(algorithm: str, values: Sequence[bytes | None], *, start: int) -> Column:
-    """A dataset's own digest column; ``start`` is the row of its first value."""
-    present = [(row, value) for row, value in enumerate(values, start) if value is not None]
-    return column(
-        algorithm,
-        [value for _, value in present],
-        [row for row, _ in present],
-        origin=Match.Origin.COLUMN,
-    )
-
-
 def of_urls(algorithms: Iterable[str], urls: Sequence[str | None], *, start: int) -> list[Column]:
     """The URL digests asked for, one column per algorithm and normalisation (domain.md 4).
 

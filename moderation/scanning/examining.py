@@ -4,17 +4,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
 from moderation.media import preview, provenance
 from moderation.media.decode import PictureError
 from moderation.media.digests import digests
-from moderation.media.fetch import Fetcher, FetchFailed, FetchLimits
+from moderation.media.fetch import Fetcher, FetchLimits
 from moderation.media.hashing import hash_picture
 from moderation.models import Preview
 
-from .facts import RowFacts, columns_of
-from .matcher import Matcher
+from .facts import RowFacts
 
 PREVIEW_SIDES = {Preview.Level.L1: 24, Preview.Level.L2: 64}  # px of the longest side
 
@@ -42,29 +40,32 @@ def limits() -> FetchLimits:
     )
 
 
-def examine_link(facts: RowFacts, url: str, source: Fetcher, matcher: Matcher) -> Kept:
-    """Fetch one link, hash what came, drop it. A failure becomes the row's outcome."""
+def examine(
+    facts: RowFacts,
+    data: bytes,
+    *,
+    reason: str,
+    http_status: int | None = None,
+    fetched_at: datetime | None = None,
+    reencoded: bool = False,
+) -> bool:
+    """Hash a picture that the shard carries, or that was fetched; return whether it decodes.
+
+    A re-encoded one serves perceptual hashes only. A failure becomes the row's outcome.
+    """
+    facts.fetched_at = fetched_at
     try:
-        fetched = source.fetch(url, limits())
-    except FetchFailed as failure:
-        # Hashes from before, the dataset's or our own, stand whatever the link says today.
-        facts.ended(failure.reason, http_status=failure.http_status)
-        return Kept()
-    return _examine(
-        facts,
-        fetched.data,
-        matcher,
-        reason="fetched",
-        http_status=fetched.http_status,
-        fetched_at=timezone.now().replace(microsecond=0),
-    )
-
-
-def examine_embedded(
-    facts: RowFacts, data: bytes, matcher: Matcher, *, reencoded: bool = False
-) -> Kept:
-    """Hash a picture that the shard carries. A re-encoded one serves perceptual hashes only."""
-    return _examine(facts, data, matcher, reason="embedded", reencoded=reencoded)
+        # The full decode: a rescan joins these hashes later without ever seeing the picture again.
+        hashes = hash_picture(data, exact=True)
+    except PictureError as error:
+        facts.ended(error.reason, http_status=http_status)
+        if not reencoded:
+            # What does not decode may still be a known file to the byte.
+            facts.of_bytes(digests(data), size=len(data))
+        return False
+    facts.hashed(hashes, reencoded=reencoded)
+    facts.ended(reason, http_status=http_status)
+    return True
 
 
 def keep(data: bytes) -> Kept:
@@ -76,29 +77,3 @@ def keep(data: bytes) -> Kept:
             for signal in provenance.signals(data)
         ],
     )
-
-
-def _examine(
-    facts: RowFacts,
-    data: bytes,
-    matcher: Matcher,
-    *,
-    reason: str,
-    http_status: int | None = None,
-    fetched_at: datetime | None = None,
-    reencoded: bool = False,
-) -> Kept:
-    try:
-        # The full decode: a rescan joins these hashes later without ever seeing the picture again.
-        hashes = hash_picture(data, exact=True)
-    except PictureError as error:
-        facts.ended(error.reason, http_status=http_status)
-        if not reencoded:
-            # What does not decode may still be a known file to the byte.
-            facts.of_bytes(digests(data), size=len(data))
-            facts.fetched_at = fetched_at
-        return Kept()
-    facts.hashed(hashes, reencoded=reencoded)
-    facts.fetched_at = fetched_at
-    facts.ended(reason, http_status=http_status)
-    return keep(data) if matcher.quick(columns_of([facts])) else Kept()

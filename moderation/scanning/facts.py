@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from moderation.media.pdq import ORIENTATIONS
 from moderation.models import Match
 from moderation.outcomes import outcome_of
 
-from .columns import LOW_QUALITY, Column, column, of_digests
+from .columns import LOW_QUALITY, Column, column
 
 if TYPE_CHECKING:
     from .matcher import Hit
@@ -63,7 +63,10 @@ class RowFacts:
         self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
         self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
         if hashes.pdq_variants is not None:
-            self.pdq_variants = [asdict(each) for each in hashes.pdq_variants]
+            self.pdq_variants = [
+                {"name": each.name, "quality": each.quality, "pdq": each.pdq}
+                for each in hashes.pdq_variants
+            ]
         self.width, self.height, self.format = hashes.width, hashes.height, hashes.format
 
     def of_bytes(self, digests: Mapping[str, bytes], *, size: int) -> None:
@@ -86,13 +89,10 @@ class Flagged:
 
 
 def columns_of(rows: list[RowFacts]) -> list[Column]:
-    """The comparable columns of consecutive rows: the dataset's digests, and computed hashes."""
-    if not rows:
-        return []
-    start = rows[0].row
+    """The comparable columns of rows in ascending order: the dataset's digests, and computed
+    hashes."""
     columns = [
-        of_digests(algorithm, [getattr(each, f"given_{algorithm}") for each in rows], start=start)
-        for algorithm in DIGESTS
+        _of(algorithm, f"given_{algorithm}", rows, Match.Origin.COLUMN) for algorithm in DIGESTS
     ]
     for origin in (Match.Origin.EMBEDDED, Match.Origin.FETCHED):
         here = [each for each in rows if origin_of(each) == origin]
@@ -106,18 +106,18 @@ def origin_of(facts: RowFacts) -> str:
     return Match.Origin.FETCHED if facts.fetched_at else Match.Origin.EMBEDDED
 
 
+def _of(algorithm: str, name: str, rows: list[RowFacts], origin: str) -> Column:
+    present = [(each.row, value) for each in rows if (value := getattr(each, name)) is not None]
+    return column(
+        algorithm,
+        [value for _, value in present],
+        [row for row, _ in present],
+        origin=origin,
+    )
+
+
 def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
-    columns = []
-    for algorithm in (*DIGESTS, "phash"):
-        present = [each for each in rows if getattr(each, algorithm) is not None]
-        columns.append(
-            column(
-                algorithm,
-                [getattr(each, algorithm) for each in present],
-                [each.row for each in present],
-                origin=origin,
-            )
-        )
+    columns = [_of(algorithm, algorithm, rows, origin) for algorithm in (*DIGESTS, "phash")]
     pictures = [each for each in rows if each.pdq is not None and each.pdq_turns is not None]
     low = [(each.pdq_quality or 0) < LOW_QUALITY for each in pictures]
     for turn, variant in enumerate(ORIENTATIONS):
@@ -165,6 +165,7 @@ class Tally:
     over for exactly one reason. ``passed_over`` and ``held_values`` are by list."""
 
     rows: int = 0
+    recent: int = 0  # of the rows, in the last minute
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     exact: int = 0
@@ -189,6 +190,8 @@ class Tally:
         """As ShardScan keeps them."""
         return {
             "rows_done": self.rows,
+            "recent_rows": self.recent,
+            "held_rows": 0,
             "outcomes": dict(self.outcomes),
             "reasons": dict(self.reasons),
             "exact": self.exact,

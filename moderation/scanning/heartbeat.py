@@ -9,6 +9,8 @@ from django.db.models.functions import Now
 
 from moderation.models import Scan, ShardScan
 
+from .pace import Pace
+
 
 class Stopped(Exception):
     """The scan was paused or cancelled, or another worker took this shard over."""
@@ -20,7 +22,9 @@ class Heartbeat:
     def __init__(self, shard_scan: ShardScan) -> None:
         self.shard_scan = shard_scan
         self.rows = 0
+        self._pace = Pace()
         self._over = threading.Event()
+        self.held = 0  # entries that wait for their hosts
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -44,6 +48,10 @@ class Heartbeat:
         if self._stopped.is_set():
             raise Stopped(f"{self.shard_scan} was stopped")
 
+    def recent(self) -> int:
+        """How many rows were done in the last minute."""
+        return self._pace.recent(self.rows)
+
     def _beat(self) -> None:
         pause = min(1.0, settings.SCAN_SILENCE_SECONDS / 4)
         try:
@@ -51,7 +59,12 @@ class Heartbeat:
                 alive = (
                     self.shard_scan.still_mine()
                     .filter(scan__state=Scan.State.RUNNING)
-                    .update(heard_at=Now(), rows_done=self.rows)
+                    .update(
+                        heard_at=Now(),
+                        rows_done=self.rows,
+                        recent_rows=self.recent(),
+                        held_rows=self.held,
+                    )
                 )
                 if not alive:
                     self._stopped.set()

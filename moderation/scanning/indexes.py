@@ -4,6 +4,7 @@ A file is named by what it holds, so it is never changed: another set of version
 or the same one and beside it a small file of what changed since (`generations`).
 """
 
+import fcntl
 import hashlib
 import os
 import time
@@ -213,10 +214,13 @@ def _local(location: str, name: str) -> Path:
     folder = env.DATA / "cache" / "indexes"
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / name
-    if not copy.exists():
-        fresh = folder / f".{name}.{os.getpid()}"
-        with files.open_input(location) as source, fresh.open("wb") as target:
-            while block := source.read(1 << 22):
-                target.write(block)
-        fresh.rename(copy)
+    with (folder / ".lock").open("w") as lock:
+        # One of the processes here downloads, the others wait for it. A killed one holds no lock.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not copy.exists():
+            fresh = folder / f".{name}.{os.getpid()}"
+            with files.open_input(location) as source, fresh.open("wb") as target:
+                while block := source.read(1 << 22):
+                    target.write(block)
+            fresh.rename(copy)
     return copy

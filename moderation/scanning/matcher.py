@@ -1,7 +1,7 @@
 """Columns of hashes in, hits out: which row meets which known hash, under each list's own rules."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +62,16 @@ class Matcher:
         self._known: dict[int, KnownHash | None] = {}
         self._set_aside: dict[int, int | None] = {}  # since this one began; with their rows
 
-    def quick(self, columns: Sequence[Column]) -> bool:
-        """Whether anything in these columns may be a hit: no database, no list's own threshold."""
-        return any(len(rows) for each in columns for rows, _, _ in [self._join(each)])
+    def quick(self, columns: Sequence[Column]) -> set[int]:
+        """The rows that may be hits: no database, no list's own threshold."""
+        found: set[int] = set()
+        for algorithm in self.algorithms:
+            same = [each for each in columns if each.algorithm == algorithm and len(each.rows)]
+            if same:
+                values = np.concatenate([each.values for each in same])
+                rows = np.concatenate([each.rows for each in same])
+                found.update(self._join(replace(same[0], values=values, rows=rows))[0].tolist())
+        return found
 
     def match(self, columns: Sequence[Column]) -> list[Hit]:
         """Return the hits in row order: for each row and known hash, the nearest per algorithm."""

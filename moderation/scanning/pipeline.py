@@ -1,11 +1,11 @@
 """One shard of one scan: its rows to a ledger, its hits to flags. May be repeated at any point."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -18,7 +18,6 @@ from moderation.datasets.readers import (
     ShardReader,
     open_shard,
 )
-from moderation.media.fetch import Fetcher
 from moderation.models import Scan, Shard, ShardScan
 from moderation.models.legal_basis import LegalBasis
 
@@ -26,12 +25,14 @@ from . import covering, examining, flagging, ledgers
 from .columns import Column, of_urls
 from .facts import Flagged, RowFacts, Tally
 from .finds import Finds
+from .flow import Flow
 from .heartbeat import Heartbeat
 from .indexes import Span
 from .matcher import Hit, Matcher
 from .stated import stated
 
-PICTURE_ROWS = 64  # rows whose picture bytes may be in memory at once
+LINK_ROWS = 256  # entries read at once where links are fetched
+PICTURE_ROWS = 64  # the same where the shard carries the pictures themselves
 STRIDE = 65_536  # rows without a hit that are read on rather than stepped over
 HELD_ROWS = 10_000  # entries with hits in memory before their texts are read
 
@@ -46,6 +47,16 @@ class Plan:
 
     spans: list[Span]
     fetch: bool
+
+
+class Examined(NamedTuple):
+    """One batch: all its entries, those among them to be matched, and by place what is kept of
+    pictures that may have hit."""
+
+    batch: Batch
+    part: ledgers.Part
+    near: ledgers.Part
+    kept: dict[int, examining.Kept]
 
 
 def scan_shard(shard_scan: ShardScan) -> None:
@@ -72,7 +83,8 @@ def scan_shard(shard_scan: ShardScan) -> None:
             _from_ledger(shard_scan, reader, matcher, finds, stored, tally, heartbeat)
         else:
             _from_shard(shard_scan, reader, matcher, finds, previous, tally, heartbeat, plan)
-        heartbeat.check()
+        heartbeat.check(tally.rows)
+    tally.recent = heartbeat.recent()
     if tally.rows != shard.rows:
         raise DatasetError(
             f"Shard {shard.number} gave {tally.rows} rows instead of {shard.rows}:"
@@ -99,8 +111,6 @@ def _from_shard(
     _check_unchanged(shard, reader)
     location = ledgers.location(shard)
     with ExitStack() as stack:
-        source = stack.enter_context(examining.fetcher()) if plan.fetch else None
-        pool = stack.enter_context(ThreadPoolExecutor(settings.FETCH_THREADS))
         ledger = stack.enter_context(
             LedgerWriter(
                 location,
@@ -108,19 +118,9 @@ def _from_shard(
                 algorithm_version=shard_scan.scan.algorithm_version,
             )
         )
-        old = ledgers.aligned(previous) if previous else None
-        rows_at_once = PICTURE_ROWS if plan.fetch or shard.form in WITH_PICTURES else None
-        for batch in reader.batches(rows=rows_at_once or settings.SCAN_BATCH_ROWS, pictures=True):
-            part = ledgers.Part(stated(batch))
-            kept: list[examining.Kept] = []
-            if source is not None or batch.pictures is not None:
-                rows = part.rows()
-                if old is not None:
-                    old.fill(rows)
-                examine = partial(_examine, batch, rows, matcher, source)
-                kept = list(pool.map(examine, range(len(rows))))
-                part = ledgers.Part.of(rows)
-            columns = part.columns + _url_columns(batch, matcher)
+        examined = _examined(shard, reader, matcher, previous, heartbeat, plan)
+        for batch, part, near, kept in stack.enter_context(closing(examined)):
+            columns = near.columns + _url_columns(batch, matcher)
             for row, matched in finds.match(columns).items():
                 at = row - batch.start
                 flagged = _flagged(batch, part.facts(row), at)
@@ -128,17 +128,49 @@ def _from_shard(
                 if not hits:
                     continue
                 picture = batch.pictures[at] if batch.pictures else None
-                kept_here = kept[at] if kept else examining.Kept()
+                kept_here = kept.get(at, examining.Kept())
                 if not kept_here.previews and picture and flagged.facts.pdq:
                     kept_here = examining.keep(picture)
                 flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
                 finds.add(flagged, hits)
             ledger.write(part.as_columns())
             part.count(tally)
-            heartbeat.check(tally.rows)
         finds.flush()
     shard.ledger = location
     shard.ledger_checksum = files.sha256(location)
+
+
+def _examined(
+    shard: Shard,
+    reader: ShardReader,
+    matcher: Matcher,
+    previous: ledgers.Ledger | None,
+    heartbeat: Heartbeat,
+    plan: Plan,
+) -> Generator[Examined, None, None]:
+    """Yield the batches of a shard in row order, with what is known of their entries."""
+    pictures = shard.form in WITH_PICTURES
+    if not pictures and not plan.fetch:
+        rows = 0
+        for batch in reader.batches(rows=settings.SCAN_BATCH_ROWS, pictures=True):
+            part = ledgers.Part(stated(batch))
+            yield Examined(batch, part, part, {})
+            rows += len(batch)
+            heartbeat.check(rows)
+        return
+    old = ledgers.aligned(previous) if previous else None
+
+    def batches() -> Iterator[tuple[Batch, list[RowFacts]]]:
+        for batch in reader.batches(rows=PICTURE_ROWS if pictures else LINK_ROWS, pictures=True):
+            facts = ledgers.Part(stated(batch)).rows()
+            if old is not None:
+                old.fill(facts)
+            yield batch, facts
+
+    with Flow(matcher, heartbeat, fetch=plan.fetch) as flow:
+        for group in flow.through(batches()):
+            near = ledgers.Part.of(group.to_match())
+            yield Examined(group.batch, ledgers.Part.of(group.rows), near, group.kept)
 
 
 def _from_ledger(
@@ -231,22 +263,6 @@ def _check_unchanged(shard: Shard, reader: ShardReader) -> None:
 
 def _changed(shard: Shard) -> ShardChanged:
     return ShardChanged(f"Shard {shard.number} changed since it was registered: register it again.")
-
-
-def _examine(
-    batch: Batch,
-    facts: list[RowFacts],
-    matcher: Matcher,
-    source: Fetcher | None,
-    at: int,
-) -> examining.Kept:
-    """Hash the row's own picture, or fetch it where fetching is on and it was not hashed before."""
-    here, url = facts[at], batch.urls[at]
-    if batch.pictures is not None and (data := batch.pictures[at]):
-        return examining.examine_embedded(here, data, matcher, reencoded=batch.reencoded)
-    if source is not None and url and here.sha256 is None:
-        return examining.examine_link(here, url, source, matcher)
-    return examining.Kept()
 
 
 def _url_columns(batch: Batch, matcher: Matcher) -> list[Column]:

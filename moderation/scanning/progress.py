@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
@@ -9,10 +10,15 @@ from django.utils import timezone
 
 from moderation.models import CustodyEvent, Flag, Scan, ShardScan
 
+from .pace import SECONDS
+
+LEAST_SECONDS = 10.0  # that a scan must run before its pace says anything
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of one scan. ``seconds_left`` is None while nothing can be said yet.
+    """Counts of one scan. ``rate`` is of rows a second in the last minute; it and ``seconds_left``
+    are None while nothing can be said. ``held`` are the entries that now wait for their hosts.
 
     ``passed_over`` says of how many of the matches why they are on no flag. ``flags`` are those on
     entries that it matched, ``raised`` the ones among them that no scan had raised before.
@@ -31,6 +37,8 @@ class Progress:
     shards: int
     shards_done: int
     shards_failed: int
+    rate: float | None
+    held: int
     seconds_left: int | None
 
     @property
@@ -55,9 +63,13 @@ def of(scan: Scan) -> Progress:
     reasons: Counter[str] = Counter()
     passed_over: Counter[str] = Counter()
     states: Counter[str] = Counter()
-    exact = near = 0
+    exact = near = held = 0
+    recent = 0.0
+    now = timezone.now()
     for each in scan.shard_scans.iterator():
         states[each.state] += 1
+        recent += _recent(each, now)
+        held += each.held_rows if each.state == ShardScan.State.RUNNING else 0
         if each.state == ShardScan.State.DONE:
             outcomes.update(each.outcomes)
             reasons.update(each.reasons)
@@ -65,6 +77,7 @@ def of(scan: Scan) -> Progress:
             exact, near = exact + each.exact, near + each.near
     flagged = _kept(scan) or found(scan)
     all_rows, done = rows["all"] or 0, rows["done"] or 0
+    rate = _rate(scan, recent, now)
     return Progress(
         rows=all_rows,
         rows_done=done,
@@ -79,7 +92,9 @@ def of(scan: Scan) -> Progress:
         shards=sum(states.values()),
         shards_done=states[ShardScan.State.DONE],
         shards_failed=states[ShardScan.State.FAILED],
-        seconds_left=_seconds_left(scan, all_rows, done),
+        rate=rate,
+        held=held if scan.state == Scan.State.RUNNING else 0,
+        seconds_left=round((all_rows - done) / rate) if rate and done < all_rows else None,
     )
 
 
@@ -139,8 +154,23 @@ def _raised(scan: Scan) -> QuerySet[Flag]:
     return own.distinct()
 
 
-def _seconds_left(scan: Scan, rows: int, done: int) -> int | None:
-    if scan.state != Scan.State.RUNNING or not done or done >= rows:
+def _recent(shard_scan: ShardScan, now: datetime) -> float:
+    """The rows of a shard that were done in the last minute: what was done in the minute before it
+    was last heard of, less the part of that minute which is longer ago."""
+    if shard_scan.heard_at is None or not shard_scan.recent_rows:
+        return 0.0
+    age = (now - shard_scan.heard_at).total_seconds()
+    return shard_scan.recent_rows * max(0.0, min(1.0, 1 - age / SECONDS))
+
+
+def _rate(scan: Scan, recent: float, now: datetime) -> float | None:
+    if scan.state != Scan.State.RUNNING:
         return None
-    spent = (timezone.now() - scan.started_at).total_seconds()
-    return round(spent * (rows - done) / done)
+    begun = scan.started_at
+    if begun < now - timedelta(seconds=SECONDS):
+        resumed = CustodyEvent.objects.filter(
+            action="scan_resumed", object_type="scan", object_id=str(scan.pk)
+        ).last()
+        begun = resumed.at if resumed else begun
+    ran = (now - begun).total_seconds()
+    return recent / min(ran, SECONDS) if ran >= LEAST_SECONDS else None

@@ -28,6 +28,7 @@ REASONS = {
     "undecodable": "picture cannot be read",
     "download_failed": "download failed when the dataset was made",
     "not_fetched": "not fetched",
+    "host_left_alone": "not asked for: its site does not answer, or asked for a long pause",
     "no_url": "no link",
     "bad_url": "not a link",
     "bad_digest": "column holds no hash",

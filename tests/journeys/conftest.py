@@ -73,6 +73,7 @@ def surroundings(
         "EVIDENCE_URL": settings.EVIDENCE_URL,
         "FETCH_ALLOW_ADDRESSES": f"127.0.0.1:{pictures.port}",
         "FETCH_TOTAL_SECONDS": "3",
+        "FETCH_PER_HOST": "64",  # the one server stands for many
         "FETCH_MAX_BYTES": str(4 << 20),
         "SCAN_SILENCE_SECONDS": "4",
         "SCAN_LOST_SECONDS": "4",

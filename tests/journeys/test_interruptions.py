@@ -50,6 +50,7 @@ def here(settings: Settings, surroundings: dict[str, str], pictures: PictureServ
     # Time enough for every picture that comes at all, also on a busy machine.
     surroundings["FETCH_TOTAL_SECONDS"] = "6"
     settings.FETCH_TOTAL_SECONDS = 6.0
+    settings.FETCH_PER_HOST = 64
     settings.FETCH_MAX_BYTES = 4 << 20
     settings.SCAN_SILENCE_SECONDS = 4
     settings.SCAN_LOST_AFTER = timedelta(seconds=4)

@@ -8,12 +8,14 @@ import time
 import traceback
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
 
 from moderation.media import addresses
-from moderation.media.fetch import Fetcher, FetchFailed, FetchLimits
+from moderation.media.fetch import Fetcher, FetchFailed, FetchLimits, retry_after
+from moderation.media.room import Room, RoomClosed
 from moderation.outcomes import REASONS
 from tests.moderation.media.server import PICTURE, STATUSES, running, seconds_since
 
@@ -427,3 +429,67 @@ def test_a_link_is_sent_as_it_is_read():
     assert (
         addresses.link("https://b\u00fccher.example/", headers={}).host == "xn--bcher-kva.example"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        (" 120 ", 120),
+        ("9" * 40, 999_999_999),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("Sun, 06 Nov 1994 08:49:37 -0000", 0),
+        ("", None),
+        (None, None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("\u0663", None),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+    ],
+)
+def test_both_forms_of_retry_after(text, seconds):
+    assert retry_after(text) == seconds
+
+
+def test_a_date_to_come_is_so_many_seconds_away():
+    text = formatdate(time.time() + 90, usegmt=True)
+    assert 60 < retry_after(text) <= 90
+
+
+def test_a_body_waits_for_room_and_the_time_stands_still_meanwhile(server, fetcher, limits):
+    room = Room(MAX_BYTES)
+    room.take(MAX_BYTES)
+    seconds = 3
+    limits = FetchLimits(**{**vars(limits), "total_seconds": seconds})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fetcher.fetch, f"http://{server.address}/picture", limits, room=room)
+        time.sleep(seconds + 0.5)
+        assert not waiting.done()
+        room.give(MAX_BYTES)
+        fetched = waiting.result()
+    assert fetched.data == PICTURE
+    assert room.take_now(MAX_BYTES - len(PICTURE))  # what was fetched keeps its room
+    assert not room.take_now(1)
+
+
+@pytest.mark.parametrize("path", ["404", "cut", "page-named-picture", "endless", "gzip-bomb"])
+def test_a_failure_keeps_no_room(server, fetcher, limits, path):
+    room = Room(MAX_BYTES)
+    with pytest.raises(FetchFailed):
+        fetcher.fetch(f"http://{server.address}/{path}", limits, room=room)
+    assert room.take_now(MAX_BYTES)
+
+
+def test_closing_ends_those_that_wait_for_room(server, limits):
+    room = Room(MAX_BYTES)
+    room.take(MAX_BYTES)
+    fetcher = Fetcher()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fetcher.fetch, f"http://{server.address}/picture", limits, room=room)
+        while not room._queue:
+            time.sleep(0.01)
+        room.close()
+        fetcher.close()
+        with pytest.raises(RoomClosed):
+            waiting.result(10)
