@@ -183,6 +183,7 @@ WORDS = {
     "--delta": "“The file holds only changes”",
     "--format": "“Format”",
     "--harm-class": "“Harm class”",
+    "another name with --list": "another name",
     "--profile": "“Profile”",
     "--trust": "“Trust”",
     "--version label": "“Version”",

@@ -186,6 +186,11 @@ def _list(slug: str, options: ListOptions) -> HashList:
     if options.synthetic and not settings.SYNTHETIC:
         raise LoadRefused("made-up lists are not loaded here: this installation is a real one")
     hash_list, made = HashList.objects.get_or_create(slug=slug, defaults=wanted)
+    if options.negative and not hash_list.negative:
+        raise LoadRefused(
+            "the list exists and is no negative list, which it cannot become; "
+            "give the negative list another name with --list"
+        )
     for name, value in wanted.items():
         if not made and getattr(hash_list, name) != value:
             raise LoadRefused(

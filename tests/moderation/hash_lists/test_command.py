@@ -68,6 +68,23 @@ def test_without_json_standard_output_stays_empty(path):
     assert "demo 2026-01: new 3" in err
 
 
+def test_a_negative_list_is_made_as_one_and_stays_one(path):
+    assert run(*options(path), "--negative")[0] == 0
+    assert HashList.objects.get().negative
+    path.write_text(table([(1, "A")]))
+    assert run(*options(path, "2026-02"))[0] == 0
+    assert run(*options(path, "2026-02"), "--negative")[0] == 0
+    assert HashList.objects.get().current.number == 2
+
+
+def test_a_list_that_flags_does_not_become_a_negative_one(path):
+    run(*options(path))
+    code, _, err = run(*options(path, "2026-02"), "--negative")
+    assert code == 1
+    assert "Nothing was loaded: the list exists and is no negative list" in err
+    assert (HashList.objects.get().negative, len(versions("demo"))) == (False, 1)
+
+
 def test_a_dry_run_says_so_and_keeps_nothing(path):
     code, out, err = run(*options(path), "--dry-run", "--json")
     assert (code, json.loads(out)["new"]) == (0, 3)

@@ -168,6 +168,14 @@ def test_a_list_that_exists_keeps_its_trust(login, list_manager):
     assert HashList.objects.get().current.number == 2
 
 
+def test_a_negative_list_is_made_by_the_form(login, list_manager):
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(md5s(2)), negative="on"))
+    assert "negative list: suppresses" in text(first)
+    client.post(CONFIRM, {"token": token(first)})
+    assert HashList.objects.get().negative
+
+
 def test_withdrawals_are_shown_before_they_happen(login, list_manager):
     values = md5s(3)
     client = login(list_manager)
