@@ -5,12 +5,13 @@ console at work: most cases wait for a first person, some for a second or a lead
 one, and each person has answered what they answered in a week, however long the queue is.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 PEOPLE = 50
+PASSWORD = "calm-water-42"
 ANSWERS = 250  # of each person, in cases that still wait for somebody else
 LISTS = ("harbour", "tide", "reef", "shoal", "quay")
 TRUST = ("trusted", "trusted", "standard", "standard", "trial")
@@ -138,7 +139,7 @@ def people() -> list["User"]:
 
     made = []
     for number in range(PEOPLE + 2):
-        user = User.objects.create_user(f"person-{number}", password="calm-water-42")
+        user = User.objects.create_user(f"person-{number}", password=PASSWORD)
         role = "lead" if number == PEOPLE - 1 else "reviewer"
         user.groups.add(Group.objects.get(name=role))
         Person.objects.create(user=user)
@@ -146,10 +147,15 @@ def people() -> list["User"]:
     return made[:PEOPLE]
 
 
-def fill(count: int) -> None:
-    """Fill an empty database with ``count`` cases in work and all that stands behind them."""
-    from django.db import connection, transaction
+def fill(count: int, *, at_work: bool = True) -> None:
+    """Fill an empty database with ``count`` cases in work and all that stands behind them.
 
+    ``at_work``: people hold cases, and the chain of custody has as many events as they make; its
+    hashes are no real ones.
+    """
+    from django.db import connections
+
+    from config import roles
     from moderation.evidence import sealing
 
     shards, versions = _sources(count)
@@ -171,6 +177,13 @@ def fill(count: int) -> None:
         "others": numbers[PEOPLE],
         "own": PEOPLE * ANSWERS,
     }
+    with roles.as_owner(connections["default"]):
+        _write(values, at_work=at_work)
+
+
+def _write(values: dict[str, Any], *, at_work: bool) -> None:
+    from django.db import connection, transaction
+
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '256MB'")
         cursor.execute(CASES, values)
@@ -179,7 +192,8 @@ def fill(count: int) -> None:
         cursor.execute(KNOWN, values)
         cursor.execute("SELECT min(id) FROM moderation_knownhash")
         values["first_known"] = cursor.fetchone()[0]
-        for statement in (ENTRIES, FLAGS, MATCHES, ANSWERED, SECOND, EVENTS, LEASED, HELD):
+        statements = [ENTRIES, FLAGS, MATCHES, ANSWERED, SECOND]
+        for statement in [*statements, *([EVENTS, LEASED, HELD] if at_work else [])]:
             cursor.execute(statement, values)
     with connection.cursor() as cursor:
         for table in TABLES:

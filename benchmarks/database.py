@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 @contextmanager
-def own_database(folder: str | None = None) -> Iterator[Path]:
+def own_database(
+    folder: str | None = None, *, settings: str = "config.settings.test"
+) -> Iterator[Path]:
     """Start it, set up Django on it, and yield a folder for files, below ``folder`` or the system's
     own place. No model can be imported before."""
     with ExitStack() as stack:
@@ -16,7 +18,7 @@ def own_database(folder: str | None = None) -> Iterator[Path]:
         data = Path(stack.enter_context(made))
         data.chmod(0o711)  # a server started by root runs as another user and passes through
         os.environ["BREAKWATER_DATA"] = str(data / "data")
-        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+        os.environ["DJANGO_SETTINGS_MODULE"] = settings
         os.environ.pop("DATABASE_URL", None)
         os.environ.pop("REDIS_URL", None)
         from config import services  # not above: it reads BREAKWATER_DATA

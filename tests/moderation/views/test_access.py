@@ -1,4 +1,5 @@
-"""Who may do what on the operator's pages: login, capability, method; what browsers are told."""
+"""The operator's pages: a refused step changes nothing, and what browsers are told. Who may do what
+stands in tests/access/table.txt."""
 
 import pytest
 from django.urls import reverse
@@ -88,21 +89,6 @@ def address(settings, tmp_path):
         return reverse(f"moderation:{name}", args=[known[needs[name]]] if name in needs else [])
 
     return of
-
-
-@pytest.mark.parametrize("name", [*GET, *POST])
-def test_needs_a_login(client, address, name):
-    method = client.get if name in GET else client.post
-    answer = method(address(name))
-    assert answer.status_code == 302
-    assert answer.url.startswith("/login/")
-
-
-@pytest.mark.parametrize("name", GET)
-@pytest.mark.parametrize("who", EVERYBODY)
-def test_pages_by_role(request, login, address, name, who):
-    answer = login(request.getfixturevalue(who)).get(address(name))
-    assert answer.status_code == (200 if who in GET[name] else 403)
 
 
 @pytest.mark.parametrize("name", POST)
