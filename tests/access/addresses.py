@@ -74,6 +74,7 @@ class Objects:
     def __init__(self, *, first: User, second: User, somebody: User) -> None:
         revision = rows.revision()
         report = draft_of(confirmed_case(first, second))
+        hash_list = rows.hash_list()
         self.somebody = somebody
         self.report: Report = report
         self.of_reports = {"pk": report.pk, "item": report.items.get().pk}
@@ -81,7 +82,7 @@ class Objects:
             "cases": {"pk": make_case().pk},
             "datasets": {"pk": revision.pk},
             "scans": {"pk": rows.scan(revision).pk},
-            "hash-lists": {"slug": rows.hash_list().slug},
+            "hash-lists": {"slug": hash_list.slug, "pk": hash_list.known_hashes.first().pk},
             "manifests": {"pk": rows.manifest(revision).pk},
             "reports": self.of_reports,
             "password": {

@@ -201,3 +201,33 @@ def test_disputed_is_shown_and_a_reviewer_does_not_get_it(login, reviewer, secon
     client = login(reviewer)
     assert rows(client.get(URL)) == [case.pk]
     assert client.post(reverse("moderation:queue_next")).url == URL
+
+
+def test_pages_go_on_from_a_case(login, reviewer):
+    for number in range(60):
+        make_case(priority=float(60 - number), triage=("high", "critical")[number % 2])
+    order = list(Case.objects.by_priority().values_list("pk", flat=True))
+    client = login(reviewer)
+    page = client.get(URL)
+    assert rows(page) == order[:25]
+    assert "25 of 60 cases" in page.content.decode()
+    assert f'href="?after={order[24]}"' in page.content.decode()
+    page = client.get(f"{URL}?after={order[24]}")
+    assert rows(page) == order[25:50]
+    assert f'href="?before={order[25]}"' in page.content.decode()
+    assert rows(client.get(f"{URL}?before={order[25]}")) == order[:25]
+    page = client.get(f"{URL}?triage=high&after={order[30]}")
+    assert rows(page) == order[32::2]
+    body = page.content.decode()
+    assert "14 of 30 cases" in body
+    assert f'href="?triage=high&amp;before={order[32]}"' in body
+    assert 'href="?"' in body  # the filter goes, and the place with it
+    page = client.get(f"{URL}?match=near&after={order[30]}").content.decode()
+    assert "No case fits" in page
+
+
+@pytest.mark.parametrize("place", ["0", "-1", "x", "1e3", "9" * 30, "٣", "\0", "1,2"])
+def test_a_place_that_is_none_shows_the_first_page(login, reviewer, place):
+    case = make_case()
+    for name in ("after", "before"):
+        assert rows(login(reviewer).get(URL, {name: place})) == [case.pk]
