@@ -37,15 +37,23 @@ FROM (
     FROM generate_series(1, %(count)s) AS n
 ) AS made
 """
+# No page of a case reads what is in a block: these are there to be pointed at.
+BLOCKS = """
+INSERT INTO moderation_knownblock (hash_list_id, added_in_id, algorithm, count, lowest, highest,
+    keys, labels)
+SELECT hash_list_id, id, 'md5', 1, '', '', '', '' FROM moderation_hashlistversion
+WHERE id = ANY(%(versions)s::bigint[])
+"""
 KNOWN = """
-INSERT INTO moderation_knownhash (hash_list_id, algorithm, value, scheme, category, media,
-    external_id, added_in_id, note)
-SELECT v.hash_list_id, CASE n %% 3 WHEN 0 THEN 'pdq' ELSE 'md5' END,
+INSERT INTO moderation_knownhash (block_id, place, hash_list_id, algorithm, value, scheme, category,
+    media, external_id, added_in_id, note)
+SELECT b.id, n, v.hash_list_id, CASE n %% 3 WHEN 0 THEN 'pdq' ELSE 'md5' END,
     decode(md5(n::text) || CASE n %% 3 WHEN 0 THEN md5('x' || n) ELSE '' END, 'hex'),
     'iwf', 'A1', '', '', v.id, ''
 FROM generate_series(1, %(known)s) AS n
 JOIN moderation_hashlistversion AS v
     ON v.id = (%(versions)s::bigint[])[1 + n %% cardinality(%(versions)s::bigint[])]
+JOIN moderation_knownblock AS b ON b.added_in_id = v.id
 """
 # Two entries for each seventh case, one for the others.
 ENTRIES = """
@@ -189,6 +197,7 @@ def _write(values: dict[str, Any], *, at_work: bool) -> None:
         cursor.execute(CASES, values)
         # What follows is written in an order that fits: no row of it is looked up once more.
         cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(BLOCKS, values)
         cursor.execute(KNOWN, values)
         cursor.execute("SELECT min(id) FROM moderation_knownhash")
         values["first_known"] = cursor.fetchone()[0]

@@ -5,7 +5,7 @@ No object here prints a value: values of hash lists are sensitive, also in error
 
 from typing import NamedTuple
 
-from moderation.algorithms import ALGORITHMS, BadValue, Kind, parse
+from moderation.algorithms import ALGORITHMS, BadValue, Kind, parse, width_of
 
 TEXT_LIMIT = 131_072  # characters of one line, cell or text; nothing in a hash list is longer
 CATEGORY_LIMIT = 100
@@ -45,6 +45,20 @@ class Known(NamedTuple):
         return f"Known({self.algorithm or 'by reference'}{', deleted' if self.deleted else ''})"
 
 
+class Values(NamedTuple):
+    """Many values of one algorithm side by side, of which the file says nothing more."""
+
+    algorithm: str
+    packed: bytes
+
+    def __repr__(self) -> str:
+        return f"Values({self.number} of {self.algorithm})"
+
+    @property
+    def number(self) -> int:
+        return len(self.packed) // width_of(self.algorithm)
+
+
 class Rejected(NamedTuple):
     """One value that is not loaded. ``where`` is its line, row or entry, counted from 1."""
 
@@ -56,7 +70,7 @@ class MorePages(NamedTuple):
     """The file is one page of an answer that goes on: what it lacks is not withdrawn."""
 
 
-Item = Known | Rejected | MorePages
+Item = Known | Values | Rejected | MorePages
 
 
 def algorithm_named(text: str) -> str | None:

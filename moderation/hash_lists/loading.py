@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from moderation.models import CustodyEvent, HashList, HashListVersion
 from moderation.models.case import HarmClass
 
-from . import staging
+from . import difference, staging
 from .formats import DELTA_FORMATS, read
 from .known import ListError, ListUnreadable
 from .profiles import Profile
@@ -110,28 +110,28 @@ def load(
             raise ListUnreadable("the file was changed while it was read; load it once it is whole")
         _check_usable(staged, delta=delta)
         version = _next_version(hash_list, label=label, format=format, checksum=checksum, by=by)
-        difference = staging.apply(hash_list=hash_list.pk, version=version.pk, delta=delta)
-        if staged.more_pages and difference.removed and not delta:
+        made = difference.apply(staged, version, delta=delta)
+        if staged.more_pages and made.removed and not delta:
             raise LoadRefused(
-                f"the file is one page of several and lacks {difference.removed} values that stand;"
+                f"the file is one page of several and lacks {made.removed} values that stand;"
                 " load it with --delta"
             )
-        version.new, version.same = difference.new, difference.same
-        version.changed, version.removed = difference.changed, difference.removed
+        version.new, version.same = made.new, made.same
+        version.changed, version.removed = made.changed, made.removed
         version.rejected = dict(sorted(staged.rejected.items()))
         version.save()
         hash_list.current = version
         hash_list.save(update_fields=["current"])
-        would_reopen = cases_to_reopen(version).count() if difference.removed else 0
+        would_reopen = cases_to_reopen(version).count() if made.removed else 0
         loaded = Loaded(
             slug,
             label,
-            difference.new,
-            difference.same,
-            difference.changed,
-            difference.removed,
+            made.new,
+            made.same,
+            made.changed,
+            made.removed,
             version.rejected,
-            standing=difference.standing,
+            standing=made.standing,
             would_reopen=would_reopen,
             version_id=None if dry_run else version.pk,
         )

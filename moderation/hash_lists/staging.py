@@ -1,254 +1,244 @@
-"""What a file names, in a temporary table, and the difference to what stands, all in SQL.
+"""What a file names, as sorted columns in memory: each value once, of each algorithm apart.
 
-Values go through COPY and never through the ORM: not one of them is in a query's text, parameters
-or log. Everything here runs inside the transaction of the load.
+It costs about three times the keys: some 100 bytes for each value of 32, however large the list
+is that stands. An entry of a format that has references costs its reference more.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import Any
 
-from django.db import connection
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from .known import Item, Known, MorePages, Rejected
+from .keys import Keys, as_keys, find, is_open, key_of, order
+from .known import Item, Known, MorePages, Rejected, Values
+from .labels import Kind, Kinds, Labels
 from .schemes import severity
 
-BATCH = 4_096  # values per message of COPY
-MANY = 10_000  # new values, from which on the planner should know of them at once
+BATCH = 16_384  # items that become columns at once
 
-_TABLE = """
-DROP TABLE IF EXISTS pg_temp.staged_hash;
-CREATE TEMPORARY TABLE staged_hash (
-    place bigint, algorithm text, value bytea, scheme text, category text, media text,
-    external_id text, deleted boolean, stamp bigint, severity smallint
-) ON COMMIT DROP
-"""
 
-# Between an entry and its deletion in one file the later one counts, else the deletion.
-_SETTLE = (
-    """DELETE FROM staged_hash d USING staged_hash s
-    WHERE d.deleted AND NOT s.deleted AND s.stamp > d.stamp
-    AND d.external_id <> '' AND d.external_id = s.external_id""",
-    """DELETE FROM staged_hash s USING staged_hash d
-    WHERE d.deleted AND NOT s.deleted
-    AND d.external_id <> '' AND d.external_id = s.external_id""",
-    """DELETE FROM staged_hash d USING staged_hash s
-    WHERE d.deleted AND NOT s.deleted AND s.stamp > d.stamp
-    AND d.value <> '' AND d.algorithm = s.algorithm AND d.value = s.value""",
-    """DELETE FROM staged_hash s USING staged_hash d
-    WHERE d.deleted AND NOT s.deleted
-    AND d.value <> '' AND d.algorithm = s.algorithm AND d.value = s.value""",
-)
+@dataclass
+class Column:
+    """Values of one algorithm, ascending, each once."""
 
-# Of the same value given twice the most severe stays, of equals the first; 2^40 is past any place.
-_DROP_DUPLICATES = """
-DELETE FROM staged_hash s USING (
-    SELECT algorithm, value, min(severity * 1099511627776 + place) AS kept
-    FROM staged_hash WHERE NOT deleted GROUP BY algorithm, value HAVING count(*) > 1
-) d
-WHERE NOT s.deleted AND s.algorithm = d.algorithm AND s.value = d.value
-AND s.severity * 1099511627776 + s.place <> d.kept
-"""
-
-_COUNTS = """
-SELECT (SELECT count(*) FROM staged_hash WHERE NOT deleted),
-    (SELECT count(*) FROM moderation_knownhash
-        WHERE hash_list_id = %(list)s AND removed_in_id IS NULL)
-"""
-
-_COMPARE = """
-SELECT count(*),
-    count(*) FILTER (WHERE (k.scheme, k.category) <> (s.scheme, s.category)),
-    count(*) FILTER (WHERE (k.external_id, k.media) <> (s.external_id, s.media))
-FROM staged_hash s JOIN moderation_knownhash k USING (algorithm, value)
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL AND NOT s.deleted
-"""
-
-_CLOSE_CHANGED = """
-UPDATE moderation_knownhash k SET removed_in_id = %(version)s FROM staged_hash s
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-AND k.algorithm = s.algorithm AND k.value = s.value AND NOT s.deleted
-AND (k.scheme, k.category) <> (s.scheme, s.category)
-"""
-
-_WITHDRAW_MISSING = """
-UPDATE moderation_knownhash k SET removed_in_id = %(version)s
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-AND NOT EXISTS (
-    SELECT 1 FROM staged_hash s
-    WHERE k.algorithm = s.algorithm AND k.value = s.value AND NOT s.deleted
-)
-"""
-
-# In a delta an entry that comes again replaces the one known under its reference.
-_WITHDRAW_DELETED = """
-UPDATE moderation_knownhash k SET removed_in_id = %(version)s
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-AND (
-    EXISTS (
-        SELECT 1 FROM staged_hash s
-        WHERE k.algorithm = s.algorithm AND k.value = s.value AND s.deleted
-    )
-    OR (k.external_id <> '' AND k.external_id IN (SELECT external_id FROM staged_hash))
-)
-AND NOT EXISTS (
-    SELECT 1 FROM staged_hash s
-    WHERE k.algorithm = s.algorithm AND k.value = s.value AND NOT s.deleted
-)
-"""
-
-_REFER_ANEW = """
-UPDATE moderation_knownhash k SET external_id = s.external_id, media = s.media FROM staged_hash s
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-AND k.algorithm = s.algorithm AND k.value = s.value AND NOT s.deleted
-AND (k.external_id, k.media) <> (s.external_id, s.media)
-"""
-
-# In order of the values: the index that keeps them unique then grows at its end.
-_ADD = """
-INSERT INTO moderation_knownhash (
-    hash_list_id, added_in_id, algorithm, value, scheme, category, media, external_id, note
-)
-SELECT %(list)s, %(version)s, algorithm, value, scheme, category, media, external_id, ''
-FROM staged_hash s
-WHERE NOT deleted AND NOT EXISTS (
-    SELECT 1 FROM moderation_knownhash k
-    WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-    AND k.algorithm = s.algorithm AND k.value = s.value
-)
-ORDER BY algorithm, value
-"""
-
-# What people noted at a value that changed goes along: few rows, found by the unique index.
-_CARRY_NOTES = """
-WITH noted AS MATERIALIZED (
-    SELECT * FROM moderation_knownhash
-    WHERE removed_in_id = %(version)s AND (
-        note <> '' OR disabled_at IS NOT NULL OR set_aside_at IS NOT NULL OR released_at IS NOT NULL
-    )
-)
-UPDATE moderation_knownhash k SET
-    note = o.note, disabled_at = o.disabled_at, disabled_until = o.disabled_until,
-    disabled_by_id = o.disabled_by_id, set_aside_at = o.set_aside_at, released_at = o.released_at
-FROM noted o
-WHERE k.hash_list_id = %(list)s AND k.removed_in_id IS NULL
-AND k.algorithm = o.algorithm AND k.value = o.value
-"""
+    keys: Keys
+    labels: Labels
 
 
 @dataclass
 class Staged:
-    """How many values a file named, counted while they went into the table."""
+    """What a file names, and counts of what it named."""
 
+    kinds: Kinds = field(default_factory=Kinds)
+    columns: dict[str, Column] = field(default_factory=dict)
     known: int = 0
-    deleted: int = 0
+    taken_back: list[Known] = field(default_factory=list)
     more_pages: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def deleted(self) -> int:
+        return len(self.taken_back)
 
-@dataclass(frozen=True)
-class Difference:
-    """Counts of values: ``changed`` ones stand with another category of the supplier, ``standing``
-    ones stood before."""
+    def keys_taken_back(self) -> dict[str, Keys]:
+        """The keys, ascending, that the file takes back, by algorithm."""
+        found: dict[str, set[bytes]] = {}
+        for each in self.taken_back:
+            if each.value:
+                key = key_of(each.algorithm, each.value)
+                found.setdefault(each.algorithm, set()).add(key)
+        return {name: as_keys(b"".join(sorted(keys)), name) for name, keys in found.items()}
 
-    new: int
-    same: int
-    changed: int
-    removed: int
-    standing: int
+    def references(self) -> "pa.Array[Any]":
+        """The references that the file names, whatever it says of them."""
+        said = [column.labels.references for column in self.columns.values()]
+        taken_back = pa.array([each.external_id for each in self.taken_back], pa.large_string())
+        found: Any = pc.unique(
+            pa.concat_arrays([taken_back, *(each for each in said if each is not None)])
+        )
+        named: pa.Array[Any] = found.filter(pc.not_equal(found, pa.scalar("", pa.large_string())))
+        return named
+
+
+class _Growing:
+    """Values of one algorithm in the order of the file."""
+
+    def __init__(self, algorithm: str) -> None:
+        self.algorithm = algorithm
+        self.keys = bytearray()
+        self.labels: list[tuple[int, Labels]] = []
+        self.stamps: list[NDArray[np.int64]] = []
+        self.waiting: list[Known] = []
+
+    def extend(self, values: Values) -> None:
+        self.keys += values.packed
+        self._said(values.number, Labels(), None)
+
+    def flush(self, kinds: Kinds) -> None:
+        """Make columns of what waits; its many small objects go."""
+        if not self.waiting:
+            return
+        items, self.waiting = self.waiting, []
+        self.keys += b"".join([key_of(self.algorithm, each.value) for each in items])
+        numbers = [kinds.number(Kind(each.scheme, each.category, each.media)) for each in items]
+        references = texts = None
+        if any(each.external_id for each in items):
+            references = pa.array([each.external_id for each in items], pa.large_string())
+        if is_open(self.algorithm):
+            texts = pa.array([each.value for each in items], pa.large_binary())
+        labels = Labels(np.array(numbers, dtype=np.int32), references, texts)
+        self._said(len(items), labels, [each.stamp for each in items])
+
+    def _said(self, count: int, labels: Labels, stamps: list[int] | None) -> None:
+        self.labels.append((count, labels))
+        self.stamps.append(np.array(stamps if stamps else [0], dtype=np.int64))
+
+    def all_stamps(self) -> NDArray[np.int64]:
+        return np.concatenate(
+            [
+                np.broadcast_to(each, count) if len(each) == 1 else each
+                for (count, _), each in zip(self.labels, self.stamps, strict=True)
+            ]
+        )
 
 
 def stage(items: Iterable[Item], *, progress: Callable[[], None]) -> Staged:
-    """Copy ``items`` into the temporary table; ``progress`` is called after each batch.
+    """Return what ``items`` name; ``progress`` is called after each batch.
 
-    What the file both names and takes back, and values it names twice, are settled: afterwards the
-    table holds each value once, with the most severe of its categories. Raises what ``items`` does.
+    What the file both names and takes back, and values it names twice, are settled: afterwards
+    each value is there once, with the most severe of its categories. Raises what ``items`` does.
     """
     staged = Staged()
-    with connection.cursor() as cursor:
-        # Sorts and hash joins of a million values stay in memory.
-        cursor.execute("SET LOCAL work_mem = '256MB'")
-        cursor.execute(_TABLE)
-        with cursor.copy("COPY staged_hash FROM STDIN") as copy:
-            rows: list[str] = []
-            for item in items:
-                if isinstance(item, Known):
-                    rows.append(_row(item, staged.known + staged.deleted))
-                    if item.deleted:
-                        staged.deleted += 1
-                    else:
-                        staged.known += 1
-                    if len(rows) == BATCH:
-                        copy.write("".join(rows))
-                        rows.clear()
-                        progress()
-                elif isinstance(item, Rejected):
-                    staged.rejected[item.reason] += 1
-                elif isinstance(item, MorePages):
-                    staged.more_pages = True
-            copy.write("".join(rows))
+    growing: dict[str, _Growing] = {}
+    for each in _batches(items, staged, growing):
+        each.flush(staged.kinds)
         progress()
-        cursor.execute("ANALYZE staged_hash")
-        if staged.deleted:
-            for query in _SETTLE:
-                cursor.execute(query)
-        cursor.execute(_DROP_DUPLICATES)
-        duplicates = int(cursor.rowcount)
-    if duplicates:
-        staged.rejected["duplicate"] += duplicates
+    for each in growing.values():
+        each.flush(staged.kinds)
+    progress()
+    stamps = {name: each.all_stamps() for name, each in growing.items() if staged.taken_back}
+    columns = {}
+    for name in sorted(growing):
+        each = growing.pop(name)
+        columns[name] = Column(as_keys(each.keys, name), Labels.joined(each.labels))
+    if staged.taken_back:
+        columns = _settle(columns, stamps, staged)
+    severities = np.array([severity(*kind[:2]) for kind in staged.kinds.all], dtype=np.int64)
+    for name in sorted(columns):
+        column, duplicates = _each_once(columns.pop(name), severities)
+        if len(column.keys):
+            staged.columns[name] = column
+        if duplicates:
+            staged.rejected["duplicate"] += duplicates
     return staged
 
 
-def apply(*, hash_list: int, version: int, delta: bool) -> Difference:
-    """Make the staged values the standing ones of the list and return the difference.
-
-    A changed value is closed and added anew, so that earlier versions keep saying what they said;
-    what people noted at it goes along. Without ``delta`` everything not staged is withdrawn.
-    """
-    ids = {"list": hash_list, "version": version}
-    with connection.cursor() as cursor:
-
-        def run(query: str) -> int:
-            cursor.execute(query, ids)
-            return int(cursor.rowcount)
-
-        def row(query: str) -> tuple[int, ...]:
-            cursor.execute(query, ids)
-            return tuple(cursor.fetchone())
-
-        # Each statement below passes over the whole list: those with nothing to do are left out.
-        staged, standing = row(_COUNTS)
-        matched, changed, referred = row(_COMPARE) if standing else (0, 0, 0)
-        removed = 0
-        if changed:
-            run(_CLOSE_CHANGED)
-        if delta or matched < standing:
-            removed = run(_WITHDRAW_DELETED if delta else _WITHDRAW_MISSING)
-        if referred:
-            run(_REFER_ANEW)
-        added = staged - matched + changed
-        if added:
-            run(_ADD)
-        if added > MANY:
-            cursor.execute("ANALYZE moderation_knownhash")  # the next scan plans by what is there
-        if changed:
-            run(_CARRY_NOTES)
-    return Difference(added - changed, staged - added, changed, removed, standing)
+def _batches(
+    items: Iterable[Item], staged: Staged, growing: dict[str, _Growing]
+) -> Iterator[_Growing]:
+    """Sort the items by what they are; yield the values of an algorithm when they are many."""
+    for item in items:
+        if isinstance(item, Rejected):
+            staged.rejected[item.reason] += 1
+        elif isinstance(item, MorePages):
+            staged.more_pages = True
+        elif isinstance(item, Known) and item.deleted:
+            staged.taken_back.append(item)
+        else:
+            of = growing.get(item.algorithm)
+            if of is None:
+                of = growing[item.algorithm] = _Growing(item.algorithm)
+            if isinstance(item, Values):
+                of.flush(staged.kinds)
+                of.extend(item)
+                staged.known += item.number
+                yield of
+            else:
+                of.waiting.append(item)
+                staged.known += 1
+                if len(of.waiting) == BATCH:
+                    yield of
 
 
-def _row(known: Known, place: int) -> str:
-    # Readers let printable text through only: a backslash is all that COPY could misread.
-    external_id, category, scheme = known.external_id, known.category, known.scheme
-    if "\\" in external_id or "\\" in category or "\\" in scheme:
-        external_id, category, scheme = (
-            text.replace("\\", "\\\\") for text in (external_id, category, scheme)
-        )
-    return (
-        f"{place}\t{known.algorithm}\t\\\\x{known.value.hex()}\t{scheme}\t{category}\t{known.media}"
-        f"\t{external_id}\t{'t' if known.deleted else 'f'}\t{known.stamp}"
-        f"\t{_severity(known.scheme, known.category)}\n"
-    )
+def _settle(
+    columns: dict[str, Column], stamps: dict[str, NDArray[np.int64]], staged: Staged
+) -> dict[str, Column]:
+    """Between an entry and its deletion in one file the later one counts, else the deletion: first
+    by reference, which may be of several values, then by value."""
+    kept = {name: np.ones(len(column.keys), dtype=np.bool_) for name, column in columns.items()}
+
+    def judge(name_of: Callable[[Known], object], named: Iterator[tuple[object, str, int]]) -> None:
+        """Drop the older of what bears the same name: deletions, or the entries at their places."""
+        last: dict[object, int] = {}
+        entries: list[tuple[object, str, int]] = []
+        for name, algorithm, place in named:
+            stamp = int(stamps[algorithm][place])
+            last[name] = max(last.get(name, stamp), stamp)
+            entries.append((name, algorithm, place))
+        staged.taken_back = [
+            each for each in staged.taken_back if each.stamp >= last.get(name_of(each), each.stamp)
+        ]
+        gone = {name_of(each) for each in staged.taken_back}
+        for name, algorithm, place in entries:
+            if name in gone:
+                kept[algorithm][place] = False
+
+    judge(lambda each: each.external_id, _by_reference(columns, staged))
+    judge(lambda each: (each.algorithm, each.value), _by_value(columns, kept, staged))
+    return {
+        name: Column(column.keys[kept[name]], column.labels.take(np.flatnonzero(kept[name])))
+        for name, column in columns.items()
+    }
 
 
-_severity = lru_cache(maxsize=1_024)(severity)
+def _by_reference(columns: dict[str, Column], staged: Staged) -> Iterator[tuple[object, str, int]]:
+    """The entries whose reference is taken back: reference, algorithm, place."""
+    wanted = {each.external_id for each in staged.taken_back} - {""}
+    wanted_array = pa.array(sorted(wanted), pa.large_string())
+    for algorithm, column in columns.items():
+        references = column.labels.references
+        if references is None:
+            continue
+        places = np.flatnonzero(pc.is_in(references, wanted_array).to_numpy(zero_copy_only=False))
+        for place, reference in zip(
+            places.tolist(), references.take(places).to_pylist(), strict=True
+        ):
+            yield reference, algorithm, place
+
+
+def _by_value(
+    columns: dict[str, Column], kept: dict[str, NDArray[np.bool_]], staged: Staged
+) -> Iterator[tuple[object, str, int]]:
+    """The entries still there whose value is taken back: (algorithm, value), algorithm, place."""
+    taken = staged.keys_taken_back()
+    values = {
+        (each.algorithm, key_of(each.algorithm, each.value)): each.value
+        for each in staged.taken_back
+        if each.value
+    }
+    for algorithm, column in columns.items():
+        if algorithm not in taken:
+            continue
+        at = find(column.keys, taken[algorithm])
+        for place in np.flatnonzero((at >= 0) & kept[algorithm]).tolist():
+            key = column.keys[place : place + 1].tobytes()
+            yield (algorithm, values[algorithm, key]), algorithm, place
+
+
+def _each_once(column: Column, severities: NDArray[np.int64]) -> tuple[Column, int]:
+    """Return the values in order and each once, and how many were too many: of one given twice the
+    most severe stays, of equals the first."""
+    rank = None if column.labels.kinds is None else severities[column.labels.kinds]
+    places = order(column.keys, rank)
+    keys = column.keys[places]
+    again = np.zeros(len(keys), dtype=np.bool_)
+    again[1:] = keys[1:] == keys[:-1]
+    duplicates = int(np.count_nonzero(again))
+    if duplicates:
+        keys, places = keys[~again], places[~again]
+    return Column(keys, column.labels.take(places)), duplicates

@@ -71,23 +71,22 @@ def pieces(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
         chunk = file.read(CHUNK)
 
 
-def lines(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
-    """Yield the lines with their ``\\n``, which only the last one may lack.
+def whole_lines(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
+    """Yield pieces that end where a line ends; only the end of the last line may lack its ``\\n``.
 
     Raises ListUnreadable as ``pieces`` does, and for a line longer than TEXT_LIMIT characters.
     """
     rest = ""
     number = 0
     for piece in pieces(file, encoding):
-        *whole, last = piece.split("\n")
-        if whole:
-            whole[0] = rest + whole[0]
-            rest = last
-            for line in whole:
-                yield line + "\n"
-            number += len(whole)
+        end = piece.rfind("\n") + 1
+        if end:
+            whole = rest + piece[:end]
+            rest = piece[end:]
+            number += whole.count("\n")
+            yield whole
         else:
-            rest += last
+            rest += piece
         if len(rest) > TEXT_LIMIT:
             raise ListUnreadable(
                 f"line {number + 1} is longer than {TEXT_LIMIT} characters; "
@@ -95,6 +94,17 @@ def lines(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
             )
     if rest:
         yield rest
+
+
+def lines(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
+    """Yield the lines with their ``\\n``, which only the last one may lack; raises as
+    ``whole_lines`` does."""
+    for piece in whole_lines(file, encoding):
+        *whole, last = piece.split("\n")
+        for line in whole:
+            yield line + "\n"
+        if last:
+            yield last
 
 
 class Utf8Stream:

@@ -11,7 +11,7 @@ REPORTED = ("sent", "acknowledged")  # states of a report that has left the hous
 
 
 def withdrawn_hashes(version: HashListVersion) -> KnownHashQuerySet:
-    """Return the known hashes that ``version`` closed and whose values stand no longer.
+    """Return the rows that ``version`` closed and whose values stand no longer.
 
     A value with a new category is closed and added anew: it is not withdrawn.
     """

@@ -9,6 +9,7 @@ from .decision import Decision
 from .entry import Entry, Preview
 from .flag import Flag, Match
 from .hash_list import HashList, HashListVersion, KnownHash
+from .known_block import KnownBlock, KnownWithdrawal
 from .legal_basis import LegalBasis
 from .person import Capability, Person
 from .removal import Manifest, ManifestLine, Receipt, Removal
@@ -27,7 +28,9 @@ __all__ = [
     "Flag",
     "HashList",
     "HashListVersion",
+    "KnownBlock",
     "KnownHash",
+    "KnownWithdrawal",
     "LegalBasis",
     "Manifest",
     "ManifestLine",

@@ -143,10 +143,6 @@ class HashListVersion(models.Model):
 
 
 class KnownHashQuerySet(models.QuerySet["KnownHash"]):
-    def usable(self, *, at: "datetime | None" = None) -> "KnownHashQuerySet":
-        """Not withdrawn by the supplier and not disabled here."""
-        return self.filter(removed_in__isnull=True).exclude(_disabled(at))
-
     def disabled(self, *, at: "datetime | None" = None) -> "KnownHashQuerySet":
         """Disabled here, and not come back into force by its date."""
         return self.filter(_disabled(at))
@@ -159,16 +155,18 @@ class KnownHashQuerySet(models.QuerySet["KnownHash"]):
         """Those whose matches raise no flag now."""
         return self.filter(_disabled(at) | Q(set_aside_at__isnull=False))
 
-    def in_version(self, version: HashListVersion) -> "KnownHashQuerySet":
-        return self.filter(
-            hash_list=version.hash_list_id, added_in__number__lte=version.number
-        ).filter(Q(removed_in__isnull=True) | Q(removed_in__number__gt=version.number))
-
 
 class KnownHash(models.Model):
-    """One value of one list, from the version that added it to the one that removes it."""
+    """One value about which something is said, from the version that added it to the one that
+    removes it.
+
+    All values lie in blocks (`known_block`). Once a value has a row it gets one whenever its list
+    adds it again, so that rows alone tell whether it still stands.
+    """
 
     hash_list = models.ForeignKey(HashList, on_delete=models.PROTECT, related_name="known_hashes")
+    block = models.ForeignKey("KnownBlock", on_delete=models.PROTECT, related_name="rows")
+    place = models.PositiveIntegerField(help_text="Of the value in its block.")
     algorithm = models.CharField(max_length=20)
     value = models.BinaryField(help_text="Canonical bytes, see moderation.algorithms.")
     scheme = models.CharField(max_length=30, blank=True)
@@ -186,7 +184,7 @@ class KnownHash(models.Model):
         on_delete=models.PROTECT,
         null=True,
         related_name="+",
-        db_index=False,  # nobody asks for it, and the table has millions of rows
+        db_index=False,  # nobody asks for it
     )
     note = models.TextField(blank=True, help_text="Why it was disabled.")
     set_aside_at = models.DateTimeField(null=True, help_text="When its matches were too many.")
@@ -198,6 +196,7 @@ class KnownHash(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["block", "place"], name="one_row_per_value"),
             models.UniqueConstraint(
                 fields=["hash_list", "algorithm", "value"],
                 condition=Q(removed_in__isnull=True),
@@ -208,7 +207,7 @@ class KnownHash(models.Model):
             ),
         ]
         indexes = [
-            # Few rows of millions, asked for by every scan and page.
+            # Few of the rows, asked for by every scan and page.
             models.Index(
                 fields=["hash_list"],
                 condition=Q(disabled_at__isnull=False) | Q(set_aside_at__isnull=False),

@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 from numpy.typing import NDArray
 
 from config import env
 from moderation import files
 from moderation.algorithms import MATCHED, width_of
+from moderation.hash_lists import blocks
 from moderation.matching.index import VERSION, KnownIndex, Segment, write_index
-from moderation.models import HashList, HashListVersion, KnownHash
+from moderation.models import HashList, HashListVersion, KnownBlock
+from moderation.models.known_block import number_of
 
 from . import generations
 from .generations import Span
@@ -31,10 +32,9 @@ __all__ = ["Span", "location_of", "names_of", "open_index", "spans_in_force"]
 
 Parts = dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
-LAYOUT = 2  # of the choice of rows; part of the name
+LAYOUT = 3  # of the choice of rows; part of the name
 LOCK = 0x494E4458  # class of the advisory locks; one key per file
 BUILD_SECONDS = 900.0  # to wait for another process that builds the same file
-CHUNK = 100_000  # values asked of the database at once
 MOST_OPEN = 4  # files in one process: base and change of the lists that flag, and of the negative
 _open: dict[str, Segment] = {}  # by name, mapped; the last used at the end
 
@@ -167,36 +167,26 @@ def _changed(
 
 
 def _known(spans: list[Span], algorithm: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the values and their numbers in the index, the numbers ascending."""
     width = width_of(algorithm)
-    chosen = Q(pk__in=[])
+    parts = []
     for span in spans:
-        chosen |= Q(
+        of = KnownBlock.objects.filter(
             hash_list=span.list_id,
+            algorithm=algorithm,
             added_in__number__gt=span.after,
             added_in__number__lte=span.upto,
-        ) & (Q(removed_in__isnull=True) | Q(removed_in__number__gt=span.upto))
-    values: list[NDArray[np.uint8]] = [np.empty((0, width), dtype=np.uint8)]
-    ids: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    last = 0
-    while True:
-        page = KnownHash.objects.filter(chosen, algorithm=algorithm, pk__gt=last)
-        sql, parameters = page.order_by("pk").values("pk", "value")[:CHUNK].query.sql_with_params()
-        with connection.cursor() as cursor:
-            # The rows arrive as two columns packed by the server: a row of Python objects for each
-            # of millions of values would cost ten times as long.
-            cursor.execute(
-                "SELECT string_agg(value, ''::bytea ORDER BY id),"  # noqa: S608  ORM's own SQL
-                " string_agg(int8send(id), ''::bytea ORDER BY id)"
-                f" FROM ({sql}) AS page (id, value)",
-                parameters,
-            )
-            packed, packed_ids = cursor.fetchone()
-        if packed is None:
-            return np.concatenate(values), np.concatenate(ids)
-        page_ids = np.frombuffer(bytes(packed_ids), dtype=">i8").astype(np.int64)
-        values.append(np.frombuffer(bytes(packed), dtype=np.uint8).reshape(-1, width))
-        ids.append(page_ids)
-        last = int(page_ids[-1])
+        )
+        for block in blocks.read(of, upto=span.upto):
+            places = np.flatnonzero(block.stands)
+            values = block.keys.view(np.uint8).reshape(-1, width)[places]
+            parts.append((block.pk, values, places + number_of(block.pk, 0)))
+    parts.sort(key=lambda part: part[0])
+    empty = np.empty((0, width), dtype=np.uint8), np.empty(0, dtype=np.int64)
+    return (
+        np.concatenate([empty[0], *(values for _, values, _ in parts)]),
+        np.concatenate([empty[1], *(numbers for _, _, numbers in parts)]),
+    )
 
 
 def _database() -> str:

@@ -1,6 +1,7 @@
 """Hash lists: what is in force, each list's versions, and loading a new one in two steps."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core import signing
-from django.db.models import BigIntegerField, Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import BigIntegerField, Count, F, Q, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +23,15 @@ from moderation.hash_lists import alarms, changing, loading, profiles, uploads
 from moderation.hash_lists.formats import ALGORITHM_FORMATS
 from moderation.hash_lists.known import ListError
 from moderation.hash_lists.reasons import in_order
-from moderation.models import CustodyEvent, HashList, HashListVersion, KnownHash, Match, PassedOver
+from moderation.models import (
+    CustodyEvent,
+    HashList,
+    HashListVersion,
+    KnownBlock,
+    KnownHash,
+    Match,
+    PassedOver,
+)
 from moderation.models.case import HarmClass
 from moderation.permissions import CASE_OPEN, LIST_MANAGE, LIST_VIEW
 
@@ -78,11 +87,12 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
                 }
                 for version in page
             ],
-            "algorithms": row.known_hashes.usable()
-            .order_by()
-            .values("algorithm")
-            .annotate(count=Count("pk"))
-            .order_by("-count"),
+            "algorithms": [
+                {"algorithm": algorithm, "count": count}
+                for algorithm, count in sorted(
+                    usable_counts(row).items(), key=lambda each: (-each[1], each[0])
+                )
+            ],
             "matched": known_hashes.most_matched(row),
             "may_manage": request.user.has_perm(LIST_MANAGE),
             "may_open": request.user.has_perm(CASE_OPEN),
@@ -212,6 +222,14 @@ def with_size() -> QuerySet[HashList]:
     )
 
 
+def usable_counts(row: HashList) -> dict[str, int]:
+    """Return how many values of each algorithm the list is compared with."""
+    counts = Counter(KnownBlock.objects.standing_counts(row))
+    disabled = row.known_hashes.filter(removed_in=None).disabled()
+    counts.subtract(disabled.values_list("algorithm", flat=True))
+    return {algorithm: count for algorithm, count in counts.items() if count}
+
+
 def as_last_time(slug: str) -> dict[str, str]:
     """Return how the form starts for a list: as its current version was read, where that is known.
 
@@ -224,11 +242,9 @@ def as_last_time(slug: str) -> dict[str, str]:
         return {"slug": slug}
     start = {"slug": slug, "format": row.current.format}
     if row.current.format in ALGORITHM_FORMATS:
-        of = row.known_hashes.filter(removed_in=None).aggregate(
-            first=Min("algorithm"), last=Max("algorithm")
-        )
-        if of["first"]:
-            start["algorithm"] = of["first"] if of["first"] == of["last"] else IN_FILE
+        standing = list(KnownBlock.objects.standing_counts(row))
+        if standing:
+            start["algorithm"] = standing[0] if len(standing) == 1 else IN_FILE
     return start
 
 

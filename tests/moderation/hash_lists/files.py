@@ -8,7 +8,7 @@ from typing import Any
 
 from moderation.algorithms import ALGORITHMS
 from moderation.hash_lists.formats import read
-from moderation.hash_lists.known import Item, Known, MorePages, Rejected
+from moderation.hash_lists.known import Item, Known, MorePages, Rejected, Values
 from moderation.hash_lists.profiles import Profile
 
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
@@ -29,9 +29,20 @@ def hexed(algorithm: str, seed: object) -> str:
 def items(
     data: bytes | str, format: str, *, algorithm: str | None = None, profile: Profile | None = None
 ) -> list[Item]:
-    """Everything that reading ``data`` yields."""
+    """Everything that reading ``data`` yields, values that come many at once one by one."""
     raw = data.encode() if isinstance(data, str) else data
-    return list(read(io.BytesIO(raw), format, algorithm=algorithm, profile=profile))
+    found: list[Item] = []
+    for item in read(io.BytesIO(raw), format, algorithm=algorithm, profile=profile):
+        found += one_by_one(item) if isinstance(item, Values) else [item]
+    return found
+
+
+def one_by_one(many: Values) -> list[Known]:
+    width = len(many.packed) // many.number
+    return [
+        Known(many.algorithm, many.packed[at : at + width])
+        for at in range(0, len(many.packed), width)
+    ]
 
 
 def known(found: Iterable[Item]) -> list[Known]:

@@ -1,14 +1,18 @@
 """Rows around a known hash: one flagged entry and its case."""
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
+from moderation.hash_lists import known_rows
 from moderation.models import (
     Case,
     Dataset,
     Entry,
     Flag,
     HashList,
+    HashListVersion,
+    KnownBlock,
     KnownHash,
     Match,
     Revision,
@@ -16,6 +20,7 @@ from moderation.models import (
     SealedObject,
     Shard,
 )
+from moderation.models.known_block import number_of
 from reports.models import Report
 
 
@@ -69,11 +74,41 @@ def sent_report(case: Case, *, by: User, approved_by: User) -> Report:
 
 def standing(slug: str) -> dict[str, tuple[str, str, str]]:
     """What stands in a list: hex of the value to (algorithm, scheme, category)."""
-    rows = KnownHash.objects.filter(hash_list__slug=slug, removed_in=None)
     return {
-        bytes(row.value).hex(): (row.algorithm, row.scheme, row.category)
-        for row in rows.order_by("pk")
+        bytes(each.value).hex(): (each.algorithm, each.scheme, each.category)
+        for each in values(slug)
+        if each.removed_in_id is None
     }
+
+
+def values(slug: str) -> list[KnownHash]:
+    """Each value of a list for each time it was added, with or without a row."""
+    of = KnownBlock.objects.filter(hash_list__slug=slug)
+    numbers = [
+        number_of(pk, place)
+        for pk, count in of.order_by("pk").values_list("pk", "count")
+        for place in range(count)
+    ]
+    found = known_rows.look_up(numbers)
+    return [found[number] for number in numbers]
+
+
+def in_version(version: HashListVersion) -> list[KnownHash]:
+    """The values that stood in this version of its list."""
+    return [
+        each
+        for each in values(version.hash_list.slug)
+        if each.added_in.number <= version.number
+        and (each.removed_in is None or each.removed_in.number > version.number)
+    ]
+
+
+def row_of(algorithm: str, value: bytes, slug: str = "demo") -> KnownHash:
+    """The row of a value as it was added last, made where there is none."""
+    hash_list = HashList.objects.get(slug=slug)
+    number = known_rows.find(algorithm, value, hash_list=hash_list)[-1]
+    with transaction.atomic():
+        return known_rows.materialise([number])[number]
 
 
 def versions(slug: str) -> list[tuple[int, str]]:

@@ -8,9 +8,10 @@ from django.db import connection
 
 from moderation.hash_lists import loading
 from moderation.hash_lists.known import ListError, ListUnreadable
+from moderation.hash_lists.labels import Kinds, unpack
 from moderation.hash_lists.loading import ListOptions, Loaded, LoadRefused, load
 from moderation.hash_lists.profiles import profile_from
-from moderation.models import CustodyEvent, HashList, HashListVersion, KnownHash
+from moderation.models import CustodyEvent, HashList, HashListVersion, KnownBlock, KnownHash
 
 from .files import (
     hexed,
@@ -24,7 +25,7 @@ from .files import (
     vics,
     vics_media,
 )
-from .rows import standing, versions
+from .rows import in_version, row_of, standing, values, versions
 
 pytestmark = pytest.mark.django_db
 
@@ -46,13 +47,11 @@ def test_a_first_version():
         hexed("md5", 1): ("md5", "iwf", "A"),
         hexed("md5", 2): ("md5", "iwf", "B"),
     }
-    row = KnownHash.objects.get(value=value("md5", 1))
-    assert (row.external_id, row.media, row.note, row.disabled_until) == (
-        "ref-1",
-        "image",
-        "",
-        None,
+    assert [(each.external_id, each.media) for each in values("demo")] in (
+        [("ref-1", "image"), ("ref-2", "image")],
+        [("ref-2", "image"), ("ref-1", "image")],
     )
+    assert not KnownHash.objects.exists()  # nothing is said of one value yet
     demo = HashList.objects.get(slug="demo")
     assert demo.trust == HashList.Trust.STANDARD
     assert demo.current == HashListVersion.objects.get(pk=result.version_id)
@@ -68,31 +67,42 @@ def test_a_second_version_says_what_is_new_same_changed_and_removed():
     first, second = HashListVersion.objects.order_by("number")
     assert (second.new, second.same, second.changed, second.removed) == counts(result)
     # Each version keeps saying what it said.
-    earlier = {bytes(row.value): row.category for row in KnownHash.objects.all().in_version(first)}
+    earlier = {bytes(row.value): row.category for row in in_version(first)}
     assert earlier == {value("md5", 1): "A", value("md5", 2): "B", value("md5", 3): "C"}
-    assert KnownHash.objects.all().in_version(second).count() == 4
+    assert len(in_version(second)) == 4
 
 
 def test_notes_of_people_survive_a_change_of_category():
     loaded(table([(1, "A"), (2, "A")]), "1")
-    KnownHash.objects.filter(value=value("md5", 1)).update(note="checked")
+    noted = row_of("md5", value("md5", 1))
+    KnownHash.objects.filter(pk=noted.pk).update(note="checked")
     assert loaded(table([(1, "B"), (2, "B")]), "2").changed == 2
-    notes = KnownHash.objects.filter(removed_in=None).order_by("pk").values_list("note", flat=True)
-    assert list(notes) == ["checked", ""]
+    noted.refresh_from_db()
+    assert noted.removed_in.label == "2"
+    now = KnownHash.objects.get(removed_in=None)
+    assert (bytes(now.value), now.category, now.note) == (value("md5", 1), "B", "checked")
 
 
 def test_a_new_reference_alone_changes_nothing_but_the_reference():
-    loaded(table([(1, "A")]), "1")
-    result = loaded(table([(1, "A")]).replace("ref-1", r"other\x41"), "2")
-    assert counts(result) == (0, 1, 0, 0)
-    assert KnownHash.objects.get().external_id == r"other\x41"
+    loaded(table([(1, "A"), (2, "A")]), "1")
+    row = row_of("md5", value("md5", 1))
+    result = loaded(table([(1, "A"), (2, "A")]).replace("ref-1", r"other\x41"), "2")
+    assert counts(result) == (0, 2, 0, 0)
+    assert {each.external_id for each in values("demo")} == {r"other\x41", "ref-2"}
+    row.refresh_from_db()
+    assert row.external_id == r"other\x41"
+    stored = unpack(bytes(KnownBlock.objects.get().labels), Kinds()).references
+    assert set(stored.to_pylist()) == {r"other\x41", "ref-2"}
 
 
 def test_a_value_comes_back_after_it_was_withdrawn():
     for label, seeds in (("1", [1, 2]), ("2", [2]), ("3", [1, 2])):
         result = loaded(plain(seeds), label, "plain", algorithm="md5")
     assert counts(result) == (1, 1, 0, 0)
-    assert KnownHash.objects.filter(value=value("md5", 1)).count() == 2
+    assert [each.added_in.label for each in values("demo") if each.value == value("md5", 1)] == [
+        "1",
+        "3",
+    ]
 
 
 def test_rejected_values_are_counted_by_reason():
@@ -338,7 +348,7 @@ def test_no_value_reaches_the_text_of_a_query(django_assert_max_num_queries):
         loaded(table([(1, "A"), (2, "B")]), "1")
         loaded(table([(1, "B")]), "2")
     queries = " ".join(query["sql"] for query in captured.captured_queries)
-    assert "staged_hash" in queries
+    assert "moderation_hashlistversion" in queries
     assert hexed("md5", 1)[:8] not in queries.lower()
 
 
@@ -349,14 +359,15 @@ def test_progress_reaches_the_end_of_the_file():
         io.BytesIO(text), slug="a", label="1", format="plain", algorithm="md5", progress=seen.append
     )
     assert seen == sorted(seen)
-    assert (len(seen), seen[-1]) == (3, len(text))
+    assert (len(seen) > 3, seen[-1]) == (True, len(text))
 
 
 def test_the_lock_is_per_list():
     with connection.cursor() as cursor:
         loaded(table([(1, "A")]), "1")
         cursor.execute(
-            "SELECT classid, objid = hashtext('demo')::bigint & 4294967295 FROM pg_locks"
+            "SELECT objid = hashtext('demo')::bigint & 4294967295 FROM pg_locks"
             " WHERE locktype = 'advisory' AND objsubid = 2 AND pid = pg_backend_pid()"
+            f" AND classid = {loading.LOCK}"
         )
-        assert cursor.fetchall() == [(loading.LOCK, True)]
+        assert cursor.fetchall() == [(True,)]

@@ -9,7 +9,7 @@ from moderation.hash_lists.withdrawals import affected_cases, withdrawn_hashes
 from moderation.models import Case, HashListVersion, KnownHash
 
 from .files import table, value
-from .rows import flagged_case, report, sent_report
+from .rows import flagged_case, report, row_of, sent_report
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def loaded(rows, label, slug="demo", **options):
 
 
 def known(seed: int) -> KnownHash:
-    return KnownHash.objects.get(value=value("md5", seed), removed_in=None)
+    return row_of("md5", value("md5", seed))
 
 
 def test_unreported_cases_of_withdrawn_values_are_affected(reporter, second_reporter):
@@ -52,7 +52,7 @@ def test_a_case_with_two_withdrawn_matches_counts_once():
 def test_another_list_withdrawing_the_value_counts_for_that_list_alone():
     loaded([(1, "A"), (2, "A")], "1")
     loaded([(1, "A"), (2, "A")], "1", slug="other")
-    listed = KnownHash.objects.get(value=value("md5", 1), hash_list__slug="demo")
+    listed = known(1)
     flagged_case(listed, state=Case.State.CLOSED)
     assert loaded([(2, "A")], "2", slug="other").would_reopen == 0
     assert loaded([(2, "A")], "2").would_reopen == 1

@@ -24,6 +24,7 @@ from moderation.models import (
     Shard,
 )
 from moderation.review import answers, queue
+from tests.known import known_row
 
 WIDTH = {"md5": 16, "sha1": 20, "sha256": 32, "pdq": 32, "phash": 8}
 
@@ -98,14 +99,8 @@ def add_entry(
     )
     flag = Flag.objects.create(entry=entry, case=case)
     version = make_list(slug or f"harbour-{trust}", trust=trust)
-    known = KnownHash.objects.create(
-        hash_list=version.hash_list,
-        algorithm=algorithm,
-        value=secrets.token_bytes(WIDTH[algorithm]),
-        category="A1",
-        scheme="iwf",
-        added_in=version,
-    )
+    value = secrets.token_bytes(WIDTH[algorithm])
+    known = known_row(version, algorithm, value, scheme="iwf", category="A1")
     if algorithm not in ("pdq", "phash"):
         Case.objects.filter(pk=case.pk).update(exact=True)
     scan = make_scan(revision)
@@ -188,12 +183,5 @@ def withdraw(case: Case, *, again: bool = False) -> HashListVersion:
     for each in known:
         KnownHash.objects.filter(pk=each.pk).update(removed_in=version)
         if again:
-            KnownHash.objects.create(
-                hash_list=hash_list,
-                algorithm=each.algorithm,
-                value=each.value,
-                category="A2",
-                scheme="iwf",
-                added_in=version,
-            )
+            known_row(version, each.algorithm, bytes(each.value), scheme="iwf", category="A2")
     return version

@@ -29,6 +29,7 @@ from moderation.models import (
 )
 from moderation.scanning import flagging, pipeline, planning, progress, rescans, screening
 from tests import pictures
+from tests.known import only_row
 
 from .conftest import LoadList, RunScan, finish, md5_of, pdq_of, rescan
 
@@ -62,7 +63,7 @@ def counted(scan: Scan) -> dict[str, int]:
 
 
 def disable(*, by: User, until: Any = None) -> KnownHash:
-    return values.disable(KnownHash.objects.get(), by=by, until=until, note="A test chart.")
+    return values.disable(only_row("demo"), by=by, until=until, note="A test chart.")
 
 
 def test_a_disabled_value_is_passed_over_until_it_is_lifted(
@@ -304,7 +305,7 @@ def test_a_step_that_no_longer_fits_changes_nothing(
     load_list("demo", "1", ["md5 " + "ab" * 16])
     before = CustodyEvent.objects.count()
 
-    step(KnownHash.objects.get(), by=list_manager)
+    step(only_row("demo"), by=list_manager)
 
     assert CustodyEvent.objects.count() == before
 
@@ -342,6 +343,6 @@ def test_a_value_is_disabled_with_a_reason_and_until_a_day_to_come(
     load_list("demo", "1", ["md5 " + "ab" * 16])
 
     with pytest.raises(values.ValueRefused, match=words):
-        values.disable(KnownHash.objects.get(), by=list_manager, until=until, note=note)
+        values.disable(only_row("demo"), by=list_manager, until=until, note=note)
 
     assert KnownHash.objects.get().disabled_at is None

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from moderation.datasets.registering import register
 from moderation.hash_lists import changing, values
-from moderation.models import CustodyEvent, Entry, Flag, HashList, KnownHash, Match, Revision, Scan
+from moderation.models import CustodyEvent, Entry, Flag, HashList, Match, Revision, Scan
 from moderation.scanning import progress, rescans, screening
 from tests import pictures
+from tests.known import only_row
 
 from .conftest import LoadList, RunScan, md5_of, pdq_of, rescan
 
@@ -158,7 +159,7 @@ def let_go_by_time(load_list: LoadList, by: User) -> None:
 
 
 def let_go_by_disabling(load_list: LoadList, by: User) -> None:
-    known = KnownHash.objects.get(hash_list__slug="harmless")
+    known = only_row("harmless")
     values.disable(known, by=by, until=None, note="It is not harmless after all.")
 
 

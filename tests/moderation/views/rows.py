@@ -15,7 +15,6 @@ from moderation.models import (
     Entry,
     HashList,
     HashListVersion,
-    KnownHash,
     Manifest,
     Removal,
     Revision,
@@ -24,6 +23,7 @@ from moderation.models import (
     Shard,
     ShardScan,
 )
+from tests.known import known_row
 
 
 def checksum() -> str:
@@ -50,12 +50,7 @@ def hash_list(slug: str = "quay", *, values: int = 2, **fields) -> HashList:
     made = HashList.objects.create(slug=slug, owner="Example Hotline", synthetic=True, **fields)
     version(made, new=values)
     for _ in range(values):
-        KnownHash.objects.create(
-            hash_list=made,
-            algorithm="md5",
-            value=secrets.token_bytes(16),
-            added_in=made.current,
-        )
+        known_row(made.current, "md5", secrets.token_bytes(16))
     return made
 
 

@@ -27,6 +27,7 @@ from reports.agencies import facts as gathered
 from reports.agencies import registry
 from reports.agencies.base import UnknownAgency, good_url
 from reports.models import Report
+from tests.known import known_row
 from tests.moderation.review.making import add_entry, make_case, settled
 from tests.reports.making import REMOVE, confirmed_case, draft_of, filed
 
@@ -365,14 +366,8 @@ def test_matches_that_tell_the_same_are_told_once(case: Case) -> None:
     entry = case.flags.get().entry
     first = entry.flag.matches.get()
     for algorithm in ("sha1", "sha256"):
-        known = KnownHash.objects.create(
-            hash_list=first.version.hash_list,
-            algorithm=algorithm,
-            value=bytes(20 if algorithm == "sha1" else 32),
-            category="A1",
-            scheme="iwf",
-            added_in=first.version,
-        )
+        value = bytes(20 if algorithm == "sha1" else 32)
+        known = known_row(first.version, algorithm, value, scheme="iwf", category="A1")
         Match.objects.create(
             flag=entry.flag,
             known_hash=known,
@@ -468,9 +463,7 @@ def add_match(entry: Entry, *, slug: str, algorithm: str, distance: int) -> Matc
     first = entry.flag.matches.first()
     hash_list = HashList.objects.create(slug=slug)
     version = hash_list.versions.create(number=1, label="2026-01", format="plain", checksum="2")
-    known = KnownHash.objects.create(
-        hash_list=hash_list, algorithm=algorithm, value=bytes(range(32)), added_in=version
-    )
+    known = known_row(version, algorithm, bytes(range(32)))
     return Match.objects.create(
         flag=entry.flag,
         known_hash=known,
