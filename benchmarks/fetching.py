@@ -5,6 +5,7 @@ an index, ledger and database. The peers' way to the same: img2dataset downloads
 sha256), then each file is hashed and looked up as hasher-matcher-actioner (HMA) does it.
 """
 
+import io
 import itertools
 import multiprocessing
 import tarfile
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from benchmarks import downloading, pictures, serving
 from benchmarks.database import own_database
 from benchmarks.matching import hashes
-from benchmarks.peers import QUALITY, hma_index, hma_pdq, reference_pdq
+from benchmarks.peers import QUALITY, Bytes, hma_index, hma_pdq, reference_pdq
 from benchmarks.table import Goal, Results, Row, rate, subject
 from benchmarks.working import scanned, workers
 
@@ -30,7 +31,6 @@ DISTINCT = 500  # pictures that are made; the links ask for them again and again
 KNOWN_ONE_IN = 250
 PROCESSES = 2
 SHARDS = 8
-Values = Any
 
 
 def measure(quick: bool) -> Results:
@@ -62,7 +62,7 @@ def measure(quick: bool) -> Results:
 
 
 def _compare(
-    results: Results, folder: Path, address: str, known: Values, size: int, repeats: int
+    results: Results, folder: Path, address: str, known: Bytes, size: int, repeats: int
 ) -> None:
     urls = [f"http://{address}/{number}.jpg" for number in range(size)]
     index, spent = hma_index(known), []
@@ -95,10 +95,8 @@ def _compare(
     ]
 
 
-def _prepare(known: Values) -> None:
+def _prepare(known: Bytes) -> None:
     """Load the known hashes and switch fetching on."""
-    import io
-
     from django.utils import timezone
 
     from moderation.hash_lists.loading import load

@@ -29,7 +29,7 @@ def in_words(now: progress.Progress) -> str:
     """What stands behind the bar: pace, end, what holds it up, and what was found."""
     told = []
     if now.rate is not None:
-        told.append(f"{now.rate:,.0f}/s")
+        told.append(f"{now.rate:,.1f}/s")
     left = now.seconds_left
     told.append("end unknown" if left is None else f"{timedelta(seconds=left)} left")
     if now.held:

@@ -38,7 +38,7 @@ USER_AGENT = "Breakwater/1.0 (dataset safety scan)"
 _PIECE = 65_536  # bytes read at a time
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _OWN_REASONS = frozenset((401, 403, 404, 410, 429, 451))
-_HOSTS_KEPT = 32
+_HOSTS_KEPT = 64
 _CONNECTIONS_KEPT = 64  # idle ones a host, at most
 
 # Addresses that the library's list leaves open: retired forms of IPv4 inside IPv6, compatible

@@ -28,6 +28,7 @@ MOST_SILENCES = 5
 class Host:
     """What is known of a host, and its links that wait."""
 
+    name: str
     limit: int
     links: "deque[Link]" = field(default_factory=deque)
     asked: int = 0  # links under way
@@ -85,7 +86,7 @@ class Hosts:
         with self._changed:
             host = self._hosts.get(name)
             if host is None:
-                host = self._hosts[name] = Host(self._at_once)
+                host = self._hosts[name] = Host(name, self._at_once)
             host.links.append(Link(url, number, host))
             self._waiting += 1
             self._list(host)
@@ -169,6 +170,9 @@ class Hosts:
     def _done(self, host: Host) -> None:
         host.asked -= 1
         self._list(host)
+        known = host.pauses or host.silences or host.left_alone or host.resumes > self._clock()
+        if not (host.links or host.asked or known):
+            self._hosts.pop(host.name, None)  # a shard has very many
 
     def _is_well(self, host: Host) -> None:
         host.pauses = host.silences = 0

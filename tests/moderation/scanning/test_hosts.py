@@ -214,3 +214,16 @@ def test_whoever_waits_gets_what_comes_and_leaves_at_the_end() -> None:
         threading.Timer(0.3, hosts.close).start()
         taken = [each.result(10) for each in waiting]
     assert sorted(link.number for link in taken if link) == [1]  # one of a host at once
+
+
+def test_hosts_that_are_well_and_done_with_are_forgotten(hosts: Hosts) -> None:
+    for number in range(1000):
+        add(hosts, f"h{number}.example", 2)
+    add(hosts, "silent.example", 2)
+    while found := links(hosts):
+        for link in found:
+            if link.host.name == "silent.example":
+                hosts.failed(link, FetchFailed("connection"))
+            else:
+                hosts.answered(link)
+    assert set(hosts._hosts) == {"silent.example"}

@@ -193,3 +193,22 @@ def test_every_reason_has_words():
     from moderation.outcomes import REASONS
 
     assert set(words.REASONS) == set(REASONS)
+
+
+def test_the_page_tells_pace_end_and_who_is_waited_for(login, operator):
+    scan = rows.scan(rows.revision(shards=2, rows=1000), by=operator)
+    page = at("scan", scan.pk)
+    assert "the end cannot be told yet" in text(login(operator).get(page))
+
+    Scan.objects.update(started_at=timezone.now() - timedelta(minutes=10))
+    scan.shard_scans.filter(state="due").update(
+        state="running", rows_done=400, recent_rows=60, held_rows=1, heard_at=timezone.now()
+    )
+    shown = text(login(operator).get(page))
+    assert "1 entries/s in the last minute; about 10 min left" in shown
+    assert "1 entry waits for its site, which asked for a pause" in shown
+
+    scan.shard_scans.update(recent_rows=0, held_rows=1200)
+    shown = text(login(operator).get(page))
+    assert "0 entries/s in the last minute; the end cannot be told yet" in shown
+    assert "1,200 entries wait for their sites" in shown
