@@ -113,7 +113,7 @@ def scan_progress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(SCAN_RUN, raise_exception=True)
 def pause_scan(request: HttpRequest, pk: int) -> HttpResponse:
-    return _step(request, pk, planning.pause, "is paused; what a worker has in hand is finished")
+    return _step(request, pk, planning.pause, "is paused; shards in hand will begin anew")
 
 
 @require_POST
