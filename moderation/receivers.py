@@ -11,13 +11,16 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from moderation.models import CustodyEvent
+from moderation.people import factors, sessions
 
 
 @receiver(user_logged_in)
 def note_login(request: HttpRequest | None, user: User, **kwargs: Any) -> None:
     """Record a person who logged in; a session that was made up came by no address."""
     if request is not None and request.resolver_match is not None:
-        _note("logged_in", user, by=user)
+        sessions.begin(request)
+        factor = factors.shown_in(request, user)
+        _note("logged_in", user, by=user, after={"factor": factor} if factor else None)
 
 
 @receiver(user_logged_out)
@@ -38,6 +41,8 @@ def note_lockout(request: HttpRequest, username: str | None, **kwargs: Any) -> N
         _note("locked_out", person, by=None)
 
 
-def _note(action: str, person: User, *, by: User | None) -> None:
+def _note(
+    action: str, person: User, *, by: User | None, after: dict[str, Any] | None = None
+) -> None:
     with transaction.atomic():
-        CustodyEvent.objects.append(action, person, by=by)
+        CustodyEvent.objects.append(action, person, by=by, after=after)

@@ -6,6 +6,8 @@ these steps stands in the chain of custody.
 
 from typing import Any, cast
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -16,7 +18,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.encoding import force_bytes
@@ -25,6 +27,7 @@ from django.utils.http import urlsafe_base64_encode
 from rest_framework.authtoken.models import Token, TokenProxy
 
 from moderation.models import CustodyEvent
+from moderation.people import factors
 from moderation.permissions import AUDIT_VIEW, DECIDE, ROLES, USER_MANAGE, role_of
 
 from .rights import ByCapability, ToLookAt
@@ -36,6 +39,8 @@ AUDITING = {name for name, held in ROLES.items() if AUDIT_VIEW in held}
 admin.site.unregister(Group)  # roles are bundles in code: moderation.permissions
 admin.site.unregister(User)
 admin.site.unregister(TokenProxy)
+admin.site.unregister(Authenticator)  # a person's second factors are shown to that person alone
+admin.site.unregister(EmailAddress)  # not used
 
 
 class NewPersonForm(forms.ModelForm):
@@ -78,6 +83,7 @@ class PeopleAdmin(ByCapability, UserAdmin):
         (None, {"fields": ["username", "password"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "groups"]}),
         ("API", {"fields": ["api_token"]}),
+        ("Second steps", {"fields": ["second_steps"]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
@@ -89,7 +95,7 @@ class PeopleAdmin(ByCapability, UserAdmin):
             },
         )
     ]
-    readonly_fields = ["api_token", "last_login", "date_joined"]
+    readonly_fields = ["api_token", "second_steps", "last_login", "date_joined"]
     filter_horizontal = ()
 
     def get_urls(self) -> list[URLPattern]:
@@ -98,7 +104,12 @@ class PeopleAdmin(ByCapability, UserAdmin):
             self.admin_site.admin_view(self.token),
             name="auth_user_token",
         )
-        return [token, *super().get_urls()]
+        reset = path(
+            "<id>/second-steps/",
+            self.admin_site.admin_view(self.reset),
+            name="auth_user_second_steps",
+        )
+        return [token, reset, *super().get_urls()]
 
     @admin.display(description="Token")
     def api_token(self, person: User) -> str:
@@ -108,6 +119,14 @@ class PeopleAdmin(ByCapability, UserAdmin):
             f"since {token.created:%d %b %Y}" if token else "none",
             reverse("admin:auth_user_token", args=[person.pk]),
             "Withdraw or replace" if token else "Make one",
+        )
+
+    @admin.display(description="Set up")
+    def second_steps(self, person: User) -> str:
+        return format_html(
+            '{} · <a href="{}">Reset</a>',
+            "yes" if factors.has_one(person) else "none",
+            reverse("admin:auth_user_second_steps", args=[person.pk]),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -192,6 +211,24 @@ class PeopleAdmin(ByCapability, UserAdmin):
                 ("make", "Replace the token" if has_one else "Make a token"),
                 *([("withdraw", "Withdraw the token")] if has_one else []),
             ],
+        )
+
+    def reset(self, request: HttpRequest, id: str) -> HttpResponse:
+        """Take away the second steps of somebody who lost theirs."""
+        person = self._person(request, id)
+        if request.method == "POST":
+            factors.reset(person, by=cast(User, request.user))
+            self.message_user(request, "The second steps are reset, and every session ended.")
+            return redirect("admin:auth_user_change", person.pk)
+        return self._once(
+            request,
+            person,
+            title="Reset the second steps",
+            text="For somebody who lost the app, the passkeys and the recovery codes: all of them"
+            " go, and every session of the person ends. See first that it is really them who asks;"
+            " at the next log-in they set up a new one. Nobody resets their own.",
+            secret="",
+            steps=[("reset", "Reset")],
         )
 
     def _person(self, request: HttpRequest, id: str) -> User:

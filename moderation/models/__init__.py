@@ -15,6 +15,7 @@ from .person import Capability, Person
 from .removal import Manifest, ManifestLine, Receipt, Removal
 from .scan import Scan, ShardScan
 from .sealed import SealedObject
+from .session import Session
 
 __all__ = [
     "Capability",
@@ -45,6 +46,7 @@ __all__ = [
     "Revision",
     "Scan",
     "SealedObject",
+    "Session",
     "Shard",
     "ShardScan",
 ]

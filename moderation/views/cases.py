@@ -20,6 +20,7 @@ from moderation.review import answers, decisions, exposure, queue
 from moderation.tasks import settle_answer
 
 from . import case_page
+from .own_sessions import by_itself
 from .people import person_of
 from .queue import to_next
 
@@ -121,6 +122,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("moderation:queue")
 
 
+@by_itself
 @require_POST
 @permission_required((CASE_OPEN, DECIDE), raise_exception=True)
 def renew(request: HttpRequest, pk: int) -> HttpResponse:

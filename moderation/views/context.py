@@ -64,6 +64,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "rail": SimpleLazyObject(lambda: rail(request)),
         "pseudonym": SimpleLazyObject(lambda: pseudonym(request)),
         "roles": SimpleLazyObject(lambda: roles(request)),
+        "idle_seconds": settings.IDLE_MINUTES * 60,
         "theme": theme,
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
     }

@@ -23,6 +23,7 @@ from moderation.scanning import planning, progress
 
 from . import words
 from .datasets import render_revision
+from .own_sessions import by_itself
 from .paging import page_of, query_without
 from .people import person_of
 
@@ -96,6 +97,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
+@by_itself
 @require_safe
 @permission_required(SCAN_VIEW, raise_exception=True)
 def scan_progress(request: HttpRequest, pk: int) -> HttpResponse:

@@ -27,6 +27,7 @@ document.addEventListener("contextmenu", (event) => {
 });
 
 window.addEventListener("pagehide", lower);
+window.addEventListener("breakwater:lock", lower);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) lower();
 });

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.db.models import Model
@@ -79,6 +80,7 @@ class Objects:
         self.report: Report = report
         self.of_reports = {"pk": report.pk, "item": report.items.get().pk}
         self.values: dict[str, dict[str, Any]] = {
+            "account": {"pk": baker.make(Authenticator, user=somebody, type="webauthn").pk},
             "cases": {"pk": make_case().pk},
             "datasets": {"pk": revision.pk},
             "scans": {"pk": rows.scan(revision).pk},

@@ -61,7 +61,8 @@ def test_the_roles_stand_beside_the_pseudonym(login, person, outsider):
 def test_everybody_finds_where_to_change_their_password(login, reviewer, outsider):
     for user in (reviewer, outsider):
         client = login(user)
-        assert '<a class="btn btn-sm" href="/password/">Password</a>' in text(client.get("/"))
+        assert '<a class="btn btn-sm" href="/account/">My account</a>' in text(client.get("/"))
+        assert '<a class="btn" href="/password/">Change your' in text(client.get("/account/"))
         assert "Change your password" in text(client.get("/password/"))
 
 

@@ -93,7 +93,7 @@ def test_the_top_bar_takes_two_lines_at_most_and_a_longer_menu_shows_it(opened, 
         page = opened(user, address, viewport=NARROW)
         bar = page.locator(".topbar")
         assert bar.evaluate(LINES) <= 2, address
-        for part in (".env-test", ".env-synthetic", ".pseudonym", "[href='/password/']"):
+        for part in (".env-test", ".env-synthetic", ".pseudonym", "[href='/account/']"):
             expect(bar.locator(part)).to_be_in_viewport(ratio=1)
         expect(bar.get_by_role("button", name="Log out")).to_be_in_viewport(ratio=1)
         assert all(

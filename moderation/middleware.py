@@ -1,0 +1,93 @@
+"""What stands between a log-in and the pages behind it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from moderation.people import factors, sessions
+
+OPEN = frozenset(
+    {
+        "login",
+        "choose_password",
+        "set_up",
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "account_reauthenticate",
+        "logout",
+        "theme",
+    }
+)
+
+WHILE_LOCKED = frozenset({"unlock", "lock", "logout"})
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class SecondStepRequired:
+    """With MFA_REQUIRED a session without a second factor leads to setting one up, nowhere else.
+
+    A session that shows none although its person has one did not come through our log-in: it ends.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        person = request.user
+        if not settings.MFA_REQUIRED or not isinstance(person, User):
+            return None
+        if factors.shown_in(request, person):
+            return None
+        if factors.has_one(person):
+            logout(request)
+            return redirect(settings.LOGIN_URL)
+        match = request.resolver_match
+        return None if match and match.view_name in OPEN else redirect("set_up")
+
+
+class IdleLock:
+    """A session without input for IDLE_MINUTES waits for its person's password, and opens nothing.
+
+    Every request is input, but for those that a page makes by itself: views marked ``by_itself``.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if not isinstance(request.user, User):
+            return None
+        match = request.resolver_match
+        if sessions.is_locked(request):
+            sessions.lock(request)
+            if match and match.view_name in WHILE_LOCKED:
+                return None
+            return _to_the_password(request)
+        if not getattr(view, "by_itself", False):
+            sessions.note_input(request)
+        return None
+
+
+def _to_the_password(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"locked": True}, status=401)
+    back = request.get_full_path() if request.method == "GET" else "/"
+    return redirect(f"{reverse('unlock')}?{urlencode({'next': back})}")

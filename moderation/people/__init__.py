@@ -1,0 +1,1 @@
+"""Who gets in: second factors and sessions."""

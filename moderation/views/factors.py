@@ -1,0 +1,127 @@
+"""One's own account: second factors. Each change asks for the password again after five minutes,
+and leaves a custody event in the same transaction.
+"""
+
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from moderation.people import factors, sessions
+
+from .people import person_of
+
+ACCOUNT = reverse_lazy("mfa_index")
+
+
+@require_safe
+@never_cache
+def account(request: HttpRequest) -> HttpResponse:
+    """My account: second steps and sessions, and what can be done about them."""
+    mine = Authenticator.objects.filter(user=person_of(request)).order_by("created_at")
+    codes = mine.filter(type=Authenticator.Type.RECOVERY_CODES).first()
+    return render(
+        request,
+        "account/account.html",
+        {
+            "app": mine.filter(type=Authenticator.Type.TOTP).first(),
+            "passkeys": mine.filter(type=Authenticator.Type.WEBAUTHN),
+            "codes": codes,
+            "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
+            "required": settings.MFA_REQUIRED,
+            "sessions": sessions.of(person_of(request)),
+            "this": request.session.session_key,
+            "idle_minutes": settings.IDLE_MINUTES,
+        },
+    )
+
+
+@require_safe
+def set_up(request: HttpRequest) -> HttpResponse:
+    """Where a person without a second factor is led: choose one."""
+    if factors.has_one(person_of(request)):
+        return redirect(ACCOUNT)
+    return render(request, "account/set_up.html")
+
+
+@method_decorator((never_cache, transaction.atomic), name="dispatch")
+class AddApp(ActivateTOTPView):
+    template_name = "account/add_app.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        person = person_of(self.request)
+        factor = Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
+        factors.note_added(self.request, factor, by=person)
+        return answer
+
+
+@method_decorator((never_cache, transaction.atomic), name="dispatch")
+class AddPasskey(AddWebAuthnView):
+    template_name = "account/add_passkey.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        person = person_of(self.request)
+        passkeys = Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN)
+        factors.note_added(self.request, passkeys.latest("pk"), by=person)
+        return answer
+
+
+@method_decorator((never_cache, transaction.atomic), name="dispatch")
+class RemoveApp(DeactivateTOTPView):
+    template_name = "account/remove_app.html"
+    success_url = ACCOUNT
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        factors.note_removed(self.authenticator, by=person_of(self.request))
+        return answer
+
+
+@method_decorator((never_cache, transaction.atomic), name="dispatch")
+class RemovePasskey(RemoveWebAuthnView):
+    template_name = "account/remove_passkey.html"
+    success_url = ACCOUNT
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.get_object()  # what is not one's own is not there, before anything is asked for
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        adapter = factors.FactorAdapter()
+        if not adapter.can_delete_authenticator(self.object):
+            form.add_error(None, adapter.validation_error("cannot_delete_authenticator"))
+            refused: HttpResponse = self.form_invalid(form)
+            return refused
+        answer: HttpResponse = super().form_valid(form)
+        factors.note_removed(self.object, by=person_of(self.request))
+        return answer
+
+
+@method_decorator((never_cache, transaction.atomic), name="dispatch")
+class RenewCodes(GenerateRecoveryCodesView):
+    template_name = "account/renew_codes.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        factors.note_renewed(by=person_of(self.request))
+        return answer
+
+
+@method_decorator(never_cache, name="dispatch")
+class Codes(ViewRecoveryCodesView):
+    """The recovery codes, shown once."""
+
+    template_name = "account/recovery_codes.html"

@@ -1,0 +1,291 @@
+"""A second step besides the password: set up, shown at each log-in, and no way round it."""
+
+import re
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from moderation.models import CustodyEvent, Session
+from tests.conftest import PASSWORD
+from tests.factors import code_for, give_app
+
+pytestmark = pytest.mark.django_db
+STEP = "/login/second-step/"
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits():
+    """Limits and used codes live in the cache, and tests share one."""
+    cache.clear()
+
+
+@pytest.fixture
+def required(settings):
+    settings.MFA_REQUIRED = True
+
+
+@pytest.fixture
+def staff(operator):
+    operator.is_staff = True
+    operator.save()
+    return operator
+
+
+def password(client, person, word=PASSWORD, **more):
+    return client.post("/login/", {"username": person.username, "password": word} | more)
+
+
+def actions():
+    return list(CustodyEvent.objects.order_by("seq").values_list("action", flat=True))
+
+
+def is_in(client):
+    return client.get("/").status_code == 200
+
+
+def test_a_password_alone_is_enough_where_nothing_is_required(client, reviewer):
+    assert "second step" in client.get("/login/").content.decode()
+    assert password(client, reviewer).url == "/"
+    assert is_in(client)
+
+
+def test_whoever_has_one_is_asked_for_it(client, reviewer):
+    secret = give_app(reviewer)
+    answer = password(client, reviewer, next="/queue/")
+    assert answer.url == STEP
+    assert not is_in(client)  # the password alone opened nothing
+    assert actions() == []
+    wrong = client.post(STEP, {"code": "000000"})
+    assert wrong.status_code == 200
+    assert "does not fit" in wrong.content.decode()
+    assert not is_in(client)
+    assert client.post(STEP, {"code": code_for(secret)}).url == "/queue/"
+    assert is_in(client)
+    event = CustodyEvent.objects.get()
+    assert (event.action, event.after) == ("logged_in", {"factor": "app"})
+
+
+def test_a_code_works_once(reviewer):
+    code = code_for(give_app(reviewer))
+    for entered in (True, False):
+        client = Client()
+        password(client, reviewer)
+        client.post(STEP, {"code": code})
+        assert is_in(client) == entered
+
+
+def test_guessing_codes_rests_after_five(client, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    for _ in range(5):
+        client.post(STEP, {"code": "000000"})
+    answer = client.post(STEP, {"code": code_for(secret)})
+    assert "Too many attempts" in answer.content.decode()
+    assert not is_in(client)
+
+
+def test_a_recovery_code_works_once_and_is_recorded(reviewer):
+    give_app(reviewer)
+    codes = Authenticator.objects.get(user=reviewer, type="recovery_codes").wrap()
+    code = codes.get_unused_codes()[0]
+    for entered in (True, False):
+        client = Client()
+        password(client, reviewer)
+        client.post(STEP, {"code": code})
+        assert is_in(client) == entered
+    used = CustodyEvent.objects.get(action="recovery_code_used")
+    assert used.after == {"left": 9}
+    assert code not in str(CustodyEvent.objects.values_list("before", "after", "reason"))
+
+
+def test_the_second_step_needs_the_first(client, reviewer):
+    secret = give_app(reviewer)
+    assert client.get(STEP).url == "/login/"
+    assert client.post(STEP, {"code": code_for(secret)}).url == "/login/"
+    assert not is_in(client)
+
+
+def test_a_wrong_password_leads_nowhere(client, reviewer, settings):
+    give_app(reviewer)
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 2
+    assert password(client, reviewer, "wrong").status_code == 200
+    assert client.get(STEP).url == "/login/"
+    assert password(client, reviewer, "wrong").status_code == 429
+    assert password(client, reviewer).status_code == 429
+    assert client.get(STEP).url == "/login/"
+
+
+def test_somebody_switched_off_gets_no_further(client, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    User.objects.filter(pk=reviewer.pk).update(is_active=False)
+    client.post(STEP, {"code": code_for(secret)})
+    assert not is_in(client)
+
+
+@pytest.mark.usefixtures("required")
+@pytest.mark.parametrize(
+    "who", ["reviewer", "lead", "reporter", "list_manager", "operator", "auditor", "outsider"]
+)
+def test_where_one_is_required_nothing_else_opens(request, client, who):
+    person = request.getfixturevalue(who)
+    User.objects.filter(pk=person.pk).update(is_staff=True)
+    assert "second step" not in client.get("/login/").content.decode()
+    password(client, person)
+    for address in ("/", "/queue/", "/admin/", "/audit/", "/reports/", "/password/", "/account/"):
+        assert client.get(address).url == "/account/set-up/", address
+    assert client.post("/api/v1/screen/", {}).url == "/account/set-up/"
+    page = client.get("/account/set-up/").content.decode()
+    assert "/account/app/add/" in page
+    assert "/account/passkeys/add/" in page
+    assert client.post("/logout/").url == "/login/"
+
+
+@pytest.mark.usefixtures("required")
+def test_the_first_app_opens_the_rest(client, reviewer, django_capture_on_commit_callbacks):
+    password(client, reviewer)
+    page = client.get("/account/app/add/").content.decode()
+    assert "data:image/svg+xml" in page
+    secret = re.search(r'totp-key">([A-Z2-7]+)<', page)[1]
+    wrong = client.post("/account/app/add/", {"code": "000000"}).content.decode()
+    assert "does not fit" in wrong
+    assert secret in wrong  # the same key: nobody scans twice
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client.post("/account/app/add/", {"code": code_for(secret)})
+    assert answer.url == "/account/recovery-codes/"
+    shown = re.findall(r"<code>(\d{8})</code>", client.get(answer.url).content.decode())
+    assert len(shown) == 10
+    assert "shown no second time" in client.get(answer.url).content.decode()
+    assert is_in(client)
+    assert client.get("/account/set-up/").url == "/account/"
+    assert actions() == ["logged_in", "factor_added"]
+    assert CustodyEvent.objects.get(action="factor_added").after == {"factor": "app"}
+    kept = str(Authenticator.objects.values_list("data", flat=True))
+    assert secret not in kept
+    assert shown[0] not in kept
+
+
+@pytest.mark.usefixtures("required")
+def test_the_only_one_stays_where_one_is_required(client, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    answer = client.post("/account/app/remove/")
+    assert "your only second step" in answer.content.decode()
+    assert Authenticator.objects.filter(user=reviewer, type="totp").exists()
+
+
+def test_removing_it_takes_the_codes_along(client, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    assert client.post("/account/app/remove/").url == "/account/"
+    assert not Authenticator.objects.exists()
+    assert actions() == ["logged_in", "factor_removed"]
+
+
+def test_a_change_later_asks_for_the_password_again(client, reviewer, monkeypatch):
+    password(client, reviewer)
+    monkeypatch.setattr("allauth.account.app_settings.REAUTHENTICATION_TIMEOUT", 0)
+    answer = client.get("/account/app/add/")
+    assert answer.url == "/account/again/?next=%2Faccount%2Fapp%2Fadd%2F"
+    wrong = client.post(answer.url, {"password": "wrong", "next": "/account/app/add/"})
+    assert "not your password" in wrong.content.decode()
+    right = client.post(answer.url, {"password": PASSWORD, "next": "/account/app/add/"})
+    assert right.url == "/account/app/add/"
+
+
+def test_new_recovery_codes_end_the_old(client, reviewer):
+    secret = give_app(reviewer)
+    old = Authenticator.objects.get(user=reviewer, type="recovery_codes").wrap().generate_codes()
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    assert client.post("/account/recovery-codes/renew/").url == "/account/recovery-codes/"
+    new = Authenticator.objects.get(user=reviewer, type="recovery_codes").wrap().generate_codes()
+    assert not set(old) & set(new)
+    assert actions() == ["logged_in", "recovery_codes_renewed"]
+
+
+@pytest.mark.usefixtures("required")
+def test_a_session_that_came_another_way_ends(login, reviewer):
+    give_app(reviewer)
+    client = login(reviewer)  # a session that was made up: no log-in of ours
+    assert client.get("/queue/").url == "/login/"
+    assert client.get("/account/app/remove/").status_code == 302
+    assert not Session.objects.filter(user=reviewer).exists()
+    assert Authenticator.objects.filter(user=reviewer).count() == 2
+
+
+def test_the_back_room_has_no_door_of_its_own(client, staff):
+    give_app(staff)
+    answer = client.get("/admin/")
+    answer = client.get(answer.url)
+    assert answer.url == "/login/?next=%2Fadmin%2F"
+    assert client.get("/admin/login/?next=https://elsewhere.example/").url.endswith("%2Fadmin%2F")
+    form = {"username": staff.username, "password": PASSWORD}
+    assert client.post("/admin/login/", form).status_code == 405
+    assert not is_in(client)
+
+
+def test_a_new_password_by_link_is_no_way_round(client, login, staff, reviewer):
+    give_app(reviewer)
+    made = login(staff).post(f"/admin/auth/user/{reviewer.pk}/password/", {"step": "make"})
+    link = re.search(r'<code id="secret">http://testserver([^<]+)<', made.content.decode())[1]
+    there = client.get(link, follow=True).redirect_chain[-1][0]
+    word = "still-harbour-77"
+    assert client.post(there, {"new_password1": word, "new_password2": word}).url == "/login/"
+    assert password(client, reviewer, word).url == STEP
+    assert not is_in(client)
+
+
+def test_an_operator_resets_what_was_lost(client, login, staff, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    path = f"/admin/auth/user/{reviewer.pk}/second-steps/"
+    assert "Nobody resets their own" in login(staff).get(path).content.decode()
+    assert login(staff).post(path).status_code == 302
+    assert not Authenticator.objects.exists()
+    assert not is_in(client)
+    event = CustodyEvent.objects.latest("seq")
+    assert (event.action, event.actor) == ("factors_reset", staff.person.pseudonym)
+    assert (event.object_id, event.before) == (str(reviewer.pk), {"factors": 2})
+
+
+def test_nobody_resets_their_own(login, staff):
+    give_app(staff)
+    client = login(staff)
+    assert client.post(f"/admin/auth/user/{staff.pk}/second-steps/").status_code == 403
+    assert Authenticator.objects.filter(user=staff).count() == 2
+    assert actions() == []
+
+
+@pytest.mark.parametrize("who", ["reviewer", "lead", "auditor", "list_manager"])
+def test_nor_does_anybody_else(request, login, operator, who):
+    give_app(operator)
+    person = request.getfixturevalue(who)
+    User.objects.filter(pk=person.pk).update(is_staff=True)
+    path = f"/admin/auth/user/{operator.pk}/second-steps/"
+    assert login(person).post(path).status_code == 302  # to the log-in, as anywhere in there
+    assert Authenticator.objects.filter(user=operator).count() == 2
+
+
+def test_the_account_page_says_what_is_set_up(login, reviewer):
+    client = login(reviewer)
+    page = client.get("/account/").content.decode()
+    assert "MFA_REQUIRED is off" in page
+    assert "Set up an app" in page
+    give_app(reviewer)
+    page = client.get("/account/").content.decode()
+    assert "Remove the app" in page
+    assert "10 left" in page
+
+
+def test_whoever_may_not_go_in_is_told_so(login, reviewer, staff):
+    refused = login(reviewer).get("/admin/", follow=True)
+    assert refused.status_code == 403
+    assert login(staff).get("/admin/login/?next=/admin/auth/user/").url == "/admin/auth/user/"

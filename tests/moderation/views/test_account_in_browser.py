@@ -1,0 +1,175 @@
+"""Second steps by hand: an app and a passkey set up and shown, with the keyboard, in a browser."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.cache import cache
+from playwright.sync_api import expect
+
+from moderation.models import CustodyEvent
+from tests.browser import NARROW, chromium, expected_errors, opened  # noqa: F401
+from tests.conftest import PASSWORD
+from tests.factors import code_for
+from tests.moderation.review import making
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+PAGES = Path("test-results/account")
+
+
+def log_in(page, name):
+    page.goto("/login/")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+
+
+def title(page, words):
+    expect(page.get_by_role("heading", level=1)).to_have_text(words)
+
+
+def look(page, name):
+    """No rule of accessibility is broken, in light and dark, and nothing is cut off when narrow."""
+    wide = page.viewport_size
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(400)
+        found = Axe().run(page, options=AXE_RULES)
+        assert not found.response["violations"], found.generate_report()
+        PAGES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=PAGES / f"{name}-{scheme}.png", full_page=True)
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    page.screenshot(path=PAGES / f"{name}-narrow.png", full_page=True)
+    page.set_viewport_size(wide)
+    page.emulate_media(color_scheme="light")
+
+
+def is_in(page):
+    """Whether the server opens anything to this session."""
+    return page.request.get("/queue/", max_redirects=0).status == 200
+
+
+def give_passkey(page):
+    """A key as a person has one in a pocket; it says yes whenever it is asked."""
+    tools = page.context.new_cdp_session(page)
+    tools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def test_an_app_is_set_up_and_shown(opened, reviewer, settings):  # noqa: F811
+    cache.clear()
+    settings.MFA_REQUIRED = True
+    page = opened(None, "/login/")
+    look(page, "login")
+    log_in(page, "rhea")
+    title(page, "Set up a second step")
+    look(page, "set-up")
+    page.get_by_role("link", name="An app that shows codes").press("Enter")
+    title(page, "Set up an app")
+    expect(page.get_by_label("Code")).to_be_focused()
+    picture = page.get_by_role("img", name="The key below")
+    assert picture.evaluate("e => e.complete && e.naturalWidth > 0")
+    look(page, "add-app")
+    secret = page.locator(".totp-key").inner_text()
+    page.keyboard.type("000000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").first).to_contain_text("does not fit")
+    page.get_by_label("Code").fill(code_for(secret))
+    page.keyboard.press("Enter")
+    title(page, "Recovery codes")
+    look(page, "codes")
+    page.get_by_role("link", name="I have kept them").press("Enter")
+    title(page, "Overview")
+    page.get_by_role("link", name="My account").press("Enter")
+    title(page, "My account")
+    look(page, "account")
+
+    page.get_by_role("button", name="Log out").click()
+    log_in(page, "rhea")
+    title(page, "Second step")
+    look(page, "second-step")
+    page.get_by_label("Code").fill(code_for(secret))
+    page.keyboard.press("Enter")
+    title(page, "Overview")
+
+
+def test_a_passkey_is_set_up_and_shown(opened, reviewer, settings):  # noqa: F811
+    cache.clear()
+    settings.MFA_REQUIRED = True
+    page = opened(None, "/login/")
+    give_passkey(page)
+    log_in(page, "rhea")
+    page.get_by_role("link", name="A passkey").press("Enter")
+    title(page, "Set up a passkey")
+    look(page, "add-passkey")
+    page.get_by_label("Name").fill("Desk key")
+    page.get_by_role("button", name="Set up a passkey").press("Enter")
+    title(page, "Recovery codes")
+    page.goto("/account/")
+    expect(page.get_by_text("Desk key").first).to_be_visible()
+
+    page.get_by_role("button", name="Log out").click()
+    log_in(page, "rhea")
+    title(page, "Second step")
+    page.get_by_role("button", name="Use a passkey").press("Enter")
+    title(page, "Overview")
+    logins = CustodyEvent.objects.filter(action="logged_in").order_by("seq")
+    assert [event.after for event in logins] == [{}, {"factor": "passkey"}]
+
+    page.goto("/account/")
+    page.get_by_role("link", name=re.compile("Remove Desk key")).press("Enter")
+    title(page, "Remove “Desk key”")
+    look(page, "remove-passkey")
+    page.get_by_role("button", name="Remove the passkey").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("your only second step")
+
+
+def test_no_passkey_at_hand_is_said(opened, reviewer, settings):  # noqa: F811
+    settings.MFA_REQUIRED = True
+    page = opened(None, "/login/")
+    log_in(page, "rhea")
+    title(page, "Set up a second step")
+    page.goto("/account/passkeys/add/")
+    page.evaluate(
+        "() => { navigator.credentials.create = () =>"
+        " Promise.reject(new DOMException('', 'NotAllowedError')); }"
+    )
+    page.get_by_role("button", name="Set up a passkey").click()
+    expect(page.get_by_role("alert")).to_contain_text("Try again when you are ready")
+
+
+def test_without_input_it_locks_and_keeps_what_was_typed(opened, reviewer, expected_errors):  # noqa: F811
+    making.make_case()
+    page = opened(reviewer, "/queue/")
+    page.clock.install()  # in the page alone: the server's goes on as it did
+    page.get_by_role("button", name="Start next").click()
+    reason = page.get_by_label(re.compile("Reason"))
+    reason.fill("the same quay from another side")
+    lock = page.get_by_role("dialog", name="Locked")
+    expect(lock).to_be_hidden()
+    page.clock.fast_forward("16:00")
+    expect(lock).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_focused()
+    assert not is_in(page)
+    expect(reason).to_be_hidden()
+    look(page, "locked")
+    page.keyboard.press("Escape")
+    expect(lock).to_be_visible()
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expected_errors.append("403")
+    expect(lock.get_by_role("alert")).to_contain_text("not your password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(lock).to_be_hidden()
+    expect(reason).to_have_value("the same quay from another side")
