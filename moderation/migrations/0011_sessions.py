@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('moderation', '0008_pace'),
+        ('moderation', '0010_known_values_in_blocks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
