@@ -183,13 +183,7 @@ def _ledger(path: Path, seed: int, checksum: str) -> tuple[Values, Values]:
             count = min(STEP, SHARD_ROWS - start)
             pdq, md5 = _random(random, count, WIDTH), _random(random, count, 16)
             kept.append((pdq[:1], md5[-1:]))
-            variants = [
-                [
-                    {"name": name, "quality": 90, "pdq": random.bytes(WIDTH)}
-                    for name in ("uncropped_5", "uncropped_10")
-                ]
-                for _ in range(count)
-            ]
+            variants = _variants(random, count)
             writer.write(
                 {
                     "row": np.arange(start, start + count),
@@ -210,6 +204,20 @@ def _ledger(path: Path, seed: int, checksum: str) -> tuple[Values, Values]:
             )
     pdqs, digests = zip(*kept, strict=True)
     return np.concatenate(pdqs), np.concatenate(digests)
+
+
+def _variants(random: np.random.Generator, count: int) -> pa.Array:
+    """Two variants of each entry."""
+    from moderation.datasets.ledger import SCHEMA
+
+    kind: Any = SCHEMA.field("pdq_variants").type
+    names = pa.array(["uncropped_5", "uncropped_10"] * count)
+    quality = pa.array(np.full(2 * count, 90, np.uint8))
+    values = pa.py_buffer(_random(random, 2 * count, WIDTH).data)
+    pdq = pa.Array.from_buffers(pa.binary(WIDTH), 2 * count, [None, values])
+    each: Any = pa.StructArray.from_arrays([names, quality, pdq], fields=list(kind.value_type))
+    offsets: Any = pa.array(np.arange(0, 2 * count + 1, 2, np.int32))
+    return pa.ListArray.from_arrays(offsets, each, type=kind)
 
 
 def _load(slug: str, algorithm: str, values: Values) -> None:
