@@ -139,7 +139,7 @@ class Part:
             (Match.Origin.EMBEDDED, pc.invert(fetched)),
             (Match.Origin.FETCHED, fetched),
         ):
-            part = Part(self.batch.filter(here))
+            part = Part(_where(self.batch, here))
             if part.batch.num_rows:
                 yield origin, part
 
@@ -148,7 +148,7 @@ class Part:
         return Column(algorithm, ORIENTATIONS[0], origin, values, rows)
 
     def _turns(self, origin: str) -> list[Column]:
-        present = self.batch.filter(pc.is_valid(self.batch.column("pdq")))
+        present = _where(self.batch, pc.is_valid(self.batch.column("pdq")))
         values, rows = ledger.column_as_array(present, "pdq")
         turns, _ = ledger.column_as_array(present, "pdq_turns")
         quality: Any = present.column("pdq_quality")
@@ -173,6 +173,11 @@ class Part:
             at = names.indices.to_numpy() == code
             columns.append(Column("pdq", name, origin, values[at], rows[at], low[at]))
         return columns
+
+
+def _where(batch: pa.RecordBatch, here: Any) -> pa.RecordBatch:
+    """Return the rows for which ``here`` is true: mostly all of them, which costs no copy."""
+    return batch if pc.all(here, min_count=0).as_py() else batch.filter(here)
 
 
 def parts(source: Ledger, algorithms: Collection[str] | None = None) -> Iterator[Part]:
