@@ -259,6 +259,7 @@ def _record(version: HashListVersion, loaded: Loaded, *, by: "User | None") -> N
             "changed": loaded.changed,
             "removed": loaded.removed,
             "rejected": loaded.rejected,
+            **({"negative": True} if version.hash_list.negative else {}),
         },
         file_sha256=version.checksum,
     )

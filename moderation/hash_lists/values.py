@@ -79,7 +79,8 @@ def release(known: KnownHash, *, by: "User") -> KnownHash:
 
 
 def _locked(known: KnownHash) -> KnownHash:
-    return KnownHash.objects.select_for_update().get(pk=known.pk)
+    # A scan that writes matches with this value need not wait: nothing they point at changes.
+    return KnownHash.objects.select_for_update(no_key=True).get(pk=known.pk)
 
 
 def _state(row: KnownHash) -> dict[str, Any]:

@@ -29,7 +29,10 @@ def hold_back(
     near = {rows[hit.known_id].pk for _, hits in found for hit in hits if not hit.exact}
     if not near:
         return found, []
-    values = KnownHash.objects.in_bulk(near)  # as they are now that nobody else changes them
+    # Locked before anything of this transaction is in the chain: whoever changes one of them holds
+    # its row and then waits for the chain.
+    rows_now = KnownHash.objects.select_for_update(no_key=True).filter(pk__in=near)
+    values = {each.pk: each for each in rows_now.order_by("pk")}
     flagged_before = set(
         Match.objects.filter(
             flag__entry__shard=shard_scan.shard_id,

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from django.core.management import execute_from_command_line
 
-from moderation.models import Case, HashList
+from moderation.models import Case, CustodyEvent, HashList
 
 from .files import LIMIT, hexed, plain, table, value
 from .rows import flagged_case, row_of, standing, versions
@@ -71,6 +71,7 @@ def test_without_json_standard_output_stays_empty(path):
 def test_a_negative_list_is_made_as_one_and_stays_one(path):
     assert run(*options(path), "--negative")[0] == 0
     assert HashList.objects.get().negative
+    assert CustodyEvent.objects.get().after["negative"] is True
     path.write_text(table([(1, "A")]))
     assert run(*options(path, "2026-02"))[0] == 0
     assert run(*options(path, "2026-02"), "--negative")[0] == 0
