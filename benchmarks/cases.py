@@ -53,7 +53,7 @@ SELECT b.id, n, v.hash_list_id, CASE n %% 3 WHEN 0 THEN 'pdq' ELSE 'md5' END,
 FROM generate_series(1, %(known)s) AS n
 JOIN moderation_hashlistversion AS v
     ON v.id = (%(versions)s::bigint[])[1 + n %% cardinality(%(versions)s::bigint[])]
-JOIN moderation_knownblock AS b ON b.added_in_id = v.id
+JOIN moderation_knownblock AS b ON b.added_in_id = v.id ORDER BY n
 """
 # Two entries for each seventh case, one for the others.
 ENTRIES = """

@@ -1,7 +1,7 @@
 """What a file names, as sorted columns in memory: each value once, of each algorithm apart.
 
-It costs about three times the keys: some 100 bytes for each value of 32, however large the list
-is that stands. An entry of a format that has references costs its reference more.
+It costs some 75 bytes for each value of 32, however large the list is that stands. An entry of a
+format that has references costs its reference more, one that takes a value back an object.
 """
 
 from collections import Counter

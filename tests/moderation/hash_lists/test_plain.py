@@ -3,8 +3,11 @@
 import base64
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from moderation.hash_lists.known import ListError, ListUnreadable
+from moderation.algorithms import BadValue
+from moderation.hash_lists.known import ListError, ListUnreadable, canonical
 
 from .files import hexed, items, known, plain, reasons, value
 
@@ -112,3 +115,45 @@ def test_an_algorithm_is_refused_where_the_format_names_it(format):
 def test_an_unknown_algorithm_is_refused():
     with pytest.raises(ListError, match="--algorithm must be one of"):
         items("x", "plain", algorithm="crc32")
+
+
+LINE = st.sampled_from(
+    [
+        hexed("md5", 1),
+        hexed("md5", 2).upper(),
+        f" {hexed('md5', 3)}\t",
+        f"{hexed('md5', 4)[:8]} {hexed('md5', 4)[8:-1]}",  # as long, with a blank inside
+        f"{hexed('md5', 5)[:16]}\v{hexed('md5', 5)[17:]}",
+        hexed("md5", 6)[:-1],
+        "",
+        "# a remark",
+        "#" + hexed("md5", 7)[1:],
+        "0" * 32,
+        "f" * 32,
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "z" * 32,
+        "\u0661" * 32,  # digits of another script
+    ]
+)
+
+
+@given(
+    st.lists(LINE | st.integers(10, 99).map(lambda seed: hexed("md5", seed)), max_size=30),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(40, 400),
+)
+def test_many_lines_at_once_say_what_each_says(lines, end, chunk):
+    data = "".join(f"{line}{end}" for line in lines).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("moderation.hash_lists.text.CHUNK", chunk)
+        found = items(data or b"\n", "plain", algorithm="md5")
+    values, rejected = [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            values.append(canonical("md5", line))
+        except BadValue as error:
+            rejected.append((error.reason, number))
+    assert sorted(item.value for item in known(found)) == sorted(values)
+    assert reasons(found) == rejected
