@@ -1,9 +1,11 @@
 """The pace of a scan and its end: of the last minute, and unknown rather than wrong."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from moderation.management.waiting import in_words
@@ -47,6 +49,13 @@ def test_a_long_silence_is_spread_over_its_time() -> None:
     pace = Pace(clock=clock)
     clock.now += 600  # one large picture, or a machine that slept
     assert pace.recent(100) == 10
+
+
+@pytest.fixture(autouse=True)
+def still() -> Iterator[None]:
+    """The clock stands still, however long a test takes."""
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
 
 
 @pytest.fixture

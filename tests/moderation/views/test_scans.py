@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
@@ -195,7 +196,14 @@ def test_every_reason_has_words():
     assert set(words.REASONS) == set(REASONS)
 
 
-def test_the_page_tells_pace_end_and_who_is_waited_for(login, operator):
+@pytest.fixture
+def still():
+    """The clock stands still, however long a page takes."""
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
+
+
+def test_the_page_tells_pace_end_and_who_is_waited_for(login, operator, still):
     scan = rows.scan(rows.revision(shards=2, rows=1000), by=operator)
     page = at("scan", scan.pk)
     assert "the end cannot be told yet" in text(login(operator).get(page))
