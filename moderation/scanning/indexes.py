@@ -121,8 +121,8 @@ def _used(location: str) -> bool:
         return files.exists(location)
     try:
         os.utime(path)
-    except FileNotFoundError:
-        return False
+    except OSError:  # there is none, or it may only be read
+        return files.exists(location)
     return True
 
 
