@@ -263,6 +263,49 @@ def test_several_workers_together_flag_no_more_than_the_limit(
     assert CustodyEvent.objects.filter(action="known_hash_set_aside").count() == 1
 
 
+def test_changing_values_while_they_are_flagged_holds_nobody_up(
+    crowd: Revision,
+    drawn: list[bytes],
+    load_list: LoadList,
+    list_manager: User,
+    few: None,
+) -> None:
+    """Workers write matches and set values aside, a list manager disables and lifts the same
+    values: neither waits for what the other holds for ever."""
+    load_list("demo", "1", [pdq_of(drawn[4])])
+    load_list("other", "1", [pdq_of(drawn[4])])
+    scan = planning.start(crowd, by=None)
+    first = scan.shard_scans.first()
+    tasks.do_shard(first.pk)  # the values have rows from here on
+    over = threading.Event()
+    wrong: list[Exception] = []
+
+    def change() -> None:
+        try:
+            while not over.is_set():
+                for known in KnownHash.objects.order_by("-pk"):
+                    values.disable(known, by=list_manager, until=None, note="A test chart.")
+                    values.lift(known, by=list_manager)
+        except Exception as error:  # told to the test, which has its own thread
+            wrong.append(error)
+        finally:
+            connection.close()
+
+    manager = threading.Thread(target=change)
+    manager.start()
+    try:
+        finish(scan)
+    finally:
+        over.set()
+        manager.join()
+
+    assert wrong == []
+    assert scan.state == Scan.State.FINISHED
+    assert set(scan.shard_scans.values_list("attempts", flat=True)) == {1}
+    counted(scan)
+    assert CustodyEvent.objects.check_chain().intact
+
+
 def test_a_shard_done_twice_counts_no_entry_twice_against_the_limit(
     crowd: Revision, drawn: list[bytes], load_list: LoadList, settings: Settings
 ) -> None:
