@@ -15,6 +15,7 @@ from moderation.hash_lists.loading import load as load_hash_list
 from moderation.models import CustodyEvent, Flag, HashList, KnownHash, Match, Scan
 from moderation.scanning import progress
 from tests import pictures
+from tests.known import only_row
 from tests.moderation.scanning.conftest import md5_of, pdq_of
 
 from .conftest import Run, StartWorker
@@ -68,7 +69,7 @@ def test_each_rule_passes_over_counts_and_lets_go(
     load("exact", "1", [md5_of(single[CHART])])
     load("trial", "1", [md5_of(single[SAMPLED])], "--trust", "trial")
     load("harmless", "1", [f"sha1 {hashlib.sha1(single[HARMLESS]).hexdigest()}"], "--negative")
-    chart = KnownHash.objects.get(hash_list__slug="exact")
+    chart = only_row("exact")
     values.disable(chart, by=manager, until=None, note="A test chart.")
     run("import_dataset", str(folder), "--dataset", "crowd", "--revision", "v1", here=True)
     worker()

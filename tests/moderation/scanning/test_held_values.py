@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -30,6 +31,7 @@ from moderation.models import (
 from moderation.scanning import flagging, pipeline, planning, progress, rescans, screening
 from tests import pictures
 from tests.known import only_row
+from tests.moderation.hash_lists.rows import flagged_case
 
 from .conftest import LoadList, RunScan, finish, md5_of, pdq_of, rescan
 
@@ -263,47 +265,39 @@ def test_several_workers_together_flag_no_more_than_the_limit(
     assert CustodyEvent.objects.filter(action="known_hash_set_aside").count() == 1
 
 
-def test_changing_values_while_they_are_flagged_holds_nobody_up(
-    crowd: Revision,
-    drawn: list[bytes],
-    load_list: LoadList,
-    list_manager: User,
-    few: None,
+def test_a_match_is_written_while_its_value_is_being_disabled(
+    load_list: LoadList, list_manager: User
 ) -> None:
-    """Workers write matches and set values aside, a list manager disables and lifts the same
-    values: neither waits for what the other holds for ever."""
-    load_list("demo", "1", [pdq_of(drawn[4])])
-    load_list("other", "1", [pdq_of(drawn[4])])
-    scan = planning.start(crowd, by=None)
-    first = scan.shard_scans.first()
-    tasks.do_shard(first.pk)  # the values have rows from here on
-    over = threading.Event()
-    wrong: list[Exception] = []
+    """Whoever flags holds the chain and points at the value; whoever disables holds the value and
+    waits for the chain."""
+    load_list("demo", "1", ["md5 " + "ab" * 16])
+    known = only_row("demo")
 
     def change() -> None:
         try:
-            while not over.is_set():
-                for known in KnownHash.objects.order_by("-pk"):
-                    values.disable(known, by=list_manager, until=None, note="A test chart.")
-                    values.lift(known, by=list_manager)
-        except Exception as error:  # told to the test, which has its own thread
-            wrong.append(error)
+            values.disable(known, by=list_manager, until=None, note="A test chart.")
         finally:
             connection.close()
 
     manager = threading.Thread(target=change)
-    manager.start()
-    try:
-        finish(scan)
-    finally:
-        over.set()
-        manager.join()
+    with transaction.atomic():
+        CustodyEvent.objects.append("case_opened", known, by=None)
+        manager.start()
+        until = time.monotonic() + 30
+        while not waiting() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert waiting()
+        flagged_case(known)
+    manager.join()
 
-    assert wrong == []
-    assert scan.state == Scan.State.FINISHED
-    assert set(scan.shard_scans.values_list("attempts", flat=True)) == {1}
-    counted(scan)
-    assert CustodyEvent.objects.check_chain().intact
+    assert Match.objects.get().known_hash.is_disabled()
+
+
+def waiting() -> bool:
+    """Whether somebody waits for an advisory lock, as that of the chain."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_a_shard_done_twice_counts_no_entry_twice_against_the_limit(
