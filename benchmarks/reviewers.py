@@ -53,10 +53,22 @@ class Person(threading.Thread):
         super().__init__(name=name)
         self.address, self.pause, self.stop = address, pause, stop
         self.seen, self.session, self.ready = Seen(), requests.Session(), threading.Event()
+        # The server closes a connection that rests for two seconds, perhaps as we speak on it; a
+        # browser then asks once more, and here there is nothing that rests.
+        self.session.headers["Connection"] = "close"
         self.random = random.Random(name)
 
     def run(self) -> None:
-        """Log in and work."""
+        """Log in and work, until told to stop; a connection that breaks is a failure of the run."""
+        try:
+            self.work()
+        except requests.RequestException as error:
+            self.seen.failed.append(f"no answer: {type(error).__name__}")
+        finally:
+            self.ready.set()
+
+    def work(self) -> None:
+        """Log in, then one case after the other."""
         self.ask("log in: page", "GET", "/login/")
         login = {"username": self.name, "password": cases.PASSWORD}
         accepted = self.ask("log in", "POST", "/login/", login).status_code == 302

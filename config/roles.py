@@ -59,8 +59,8 @@ def grant(connection: BaseDatabaseWrapper, *, to: str) -> None:
     Nothing is done for the owner itself, and for a role that this server does not have.
     """
     with transaction.atomic(connection.alias), connection.cursor() as cursor:
-        cursor.execute("SELECT current_user <> %s AND to_regrole(%s) IS NOT NULL", [to, to])
-        if not cursor.fetchone()[0]:
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s AND rolname <> current_user", [to])
+        if not cursor.rowcount:
             return
         role = connection.ops.quote_name(to)
         cursor.execute("SELECT quote_ident(current_schema())")
