@@ -144,12 +144,14 @@ def people() -> list["User"]:
     from django.contrib.auth.models import Group, User
 
     from moderation.models import Person
+    from moderation.people import granting
 
     made = []
     for number in range(PEOPLE + 2):
         user = User.objects.create_user(f"person-{number}", password=PASSWORD)
         role = "lead" if number == PEOPLE - 1 else "reviewer"
         user.groups.add(Group.objects.get(name=role))
+        granting.give_everything(user)
         Person.objects.create(user=user)
         made.append(user)
     return made[:PEOPLE]

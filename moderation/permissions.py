@@ -23,6 +23,7 @@ SCAN_VIEW = "moderation.scan_view"
 SCAN_RUN = "moderation.scan_run"
 SCAN_FETCH = "moderation.scan_fetch"
 MANIFEST_PUBLISH = "moderation.manifest_publish"
+PREVIEW_GRANT = "moderation.preview_grant"
 USER_MANAGE = "moderation.user_manage"
 SETTINGS_MANAGE = "moderation.settings_manage"
 LEGAL_HOLD = "moderation.legal_hold"
@@ -33,11 +34,20 @@ _REVIEWER = (CASE_LIST, CASE_OPEN, DECIDE, DECIDE_SECOND, LIST_VIEW, PREVIEW_L1,
 
 ROLES: dict[str, tuple[str, ...]] = {
     "reviewer": _REVIEWER,
-    "lead": (*_REVIEWER, DECIDE_FINAL, URL_RAW, SCAN_VIEW, MANIFEST_PUBLISH, LEGAL_HOLD),
+    "lead": (
+        *_REVIEWER,
+        DECIDE_FINAL,
+        URL_RAW,
+        SCAN_VIEW,
+        MANIFEST_PUBLISH,
+        LEGAL_HOLD,
+        PREVIEW_GRANT,
+    ),
     "reporter": (CASE_LIST, REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT, URL_RAW),
     "list_manager": (LIST_VIEW, LIST_MANAGE, HASH_LOOKUP, SCAN_VIEW, SCAN_RUN, SCAN_FETCH),
     "operator": (
         USER_MANAGE,
+        PREVIEW_GRANT,
         SETTINGS_MANAGE,
         LIST_VIEW,
         SCAN_VIEW,
@@ -49,6 +59,15 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "auditor": (AUDIT_VIEW, IDENTITY_VIEW),
 }
+
+# Which roles somebody of a role may give and take; never their own. All others give none.
+MAY_ASSIGN: dict[str, tuple[str, ...]] = {"operator": tuple(ROLES)}
+
+
+def assignable_by(user: "User") -> set[str]:
+    """The roles that this person may give to others and take from them."""
+    own = user.groups.values_list("name", flat=True)
+    return {role for name in own for role in MAY_ASSIGN.get(name, ())}
 
 
 def role_of(user: "User") -> str:

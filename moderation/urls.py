@@ -14,6 +14,7 @@ from .views import (
     previews,
     queue,
     scans,
+    team,
 )
 
 app_name = "moderation"
@@ -63,6 +64,10 @@ urlpatterns = [
     ),
     path("manifests/", manifests.manifests, name="manifests"),
     path("manifests/<int:pk>/download/", manifests.download_manifest, name="download_manifest"),
+    path("team/", team.team, name="team"),
+    path("team/<int:pk>/", team.member, name="member"),
+    path("team/<int:pk>/grant/", team.give_grant, name="give_grant"),
+    path("team/grants/<int:pk>/withdraw/", team.withdraw_grant, name="withdraw_grant"),
     path("audit/", audit.audit, name="audit"),
     path("audit/verify/", audit.verify_chain, name="verify_chain"),
 ]

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from moderation.models import Person
+from moderation.people import granting
 
 PASSWORD = "calm-water-42"
 
@@ -20,6 +21,8 @@ def person(db: None) -> Callable[..., User]:
         user.groups.set(Group.objects.filter(name__in=roles))
         assert user.groups.count() == len(roles)
         Person.objects.get_or_create(user=user)
+        if set(roles) & set(granting.WITH_CASES):
+            granting.give_everything(user)
         return user
 
     return make

@@ -27,8 +27,15 @@ from django.utils.http import urlsafe_base64_encode
 from rest_framework.authtoken.models import Token, TokenProxy
 
 from moderation.models import CustodyEvent
-from moderation.people import factors
-from moderation.permissions import AUDIT_VIEW, DECIDE, ROLES, USER_MANAGE, role_of
+from moderation.people import factors, leaving
+from moderation.permissions import (
+    AUDIT_VIEW,
+    DECIDE,
+    ROLES,
+    USER_MANAGE,
+    assignable_by,
+    role_of,
+)
 
 from .rights import ByCapability, ToLookAt
 
@@ -58,9 +65,14 @@ class NewPersonForm(forms.ModelForm):
 
 
 class PersonForm(UserChangeForm):
+    by: User  # who changes the person; the admin page sets it
+
     def clean_groups(self) -> Any:
         groups = self.cleaned_data["groups"]
         names = {group.name for group in groups}
+        before = set(self.instance.groups.values_list("name", flat=True))
+        if not (self.by.is_superuser or names ^ before <= assignable_by(self.by)):
+            raise ValidationError("You may not give or take one of these roles.")
         if names & ANSWERING and names & AUDITING:
             raise ValidationError(
                 "Nobody both answers cases and audits them: take reviewer and lead, or auditor."
@@ -129,6 +141,13 @@ class PeopleAdmin(ByCapability, UserAdmin):
             reverse("admin:auth_user_second_steps", args=[person.pk]),
         )
 
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.by = request.user  # the class is of this answer alone
+        return form
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         own = obj is not None and obj.pk == request.user.pk
         return [*self.readonly_fields, *(["is_active", "is_staff", "groups"] if own else [])]
@@ -159,6 +178,8 @@ class PeopleAdmin(ByCapability, UserAdmin):
                 return
             if "username" in form.changed_data:
                 after["login"] = "renamed"
+            if before["active"] and not after["active"]:
+                leaving.let_everything_go(person, by=by)
             if before != after:
                 CustodyEvent.objects.append(
                     "person_changed", person, by=by, before=before, after=after

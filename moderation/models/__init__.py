@@ -8,6 +8,7 @@ from .dataset import Dataset, Revision, Shard
 from .decision import Decision
 from .entry import Entry, Preview
 from .flag import Flag, Match
+from .grant import Grant
 from .hash_list import HashList, HashListVersion, KnownHash
 from .known_block import KnownBlock, KnownWithdrawal
 from .legal_basis import LegalBasis
@@ -27,6 +28,7 @@ __all__ = [
     "Decision",
     "Entry",
     "Flag",
+    "Grant",
     "HashList",
     "HashListVersion",
     "KnownBlock",

@@ -1,4 +1,4 @@
-"""How many cases there are by state and triage, kept by the database as they change.
+"""How many cases there are by state, triage and harm class, kept by the database as they change.
 
 Counting a million rows for every page would cost more than the page. Triggers on the table of cases
 (`triggers.Tallied`) note each change here as a row of its own, so that nobody waits for anybody;
@@ -16,21 +16,24 @@ class CaseTallyQuerySet(models.QuerySet["CaseTally"]):
         return self.aggregate(total=Sum("cases"))["total"] or 0
 
     def sum_up(self) -> None:
-        """Put the notes of each state and triage together in one row; no count changes by it."""
+        """Put the notes of each kind together in one row; no count changes by it."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "WITH notes AS (DELETE FROM moderation_casetally RETURNING state, triage, cases)"
-                " INSERT INTO moderation_casetally (state, triage, cases)"
-                " SELECT state, triage, sum(cases) FROM notes GROUP BY state, triage"
+                "WITH notes AS (DELETE FROM moderation_casetally"
+                " RETURNING state, triage, harm_class, cases)"
+                " INSERT INTO moderation_casetally (state, triage, harm_class, cases)"
+                " SELECT state, triage, harm_class, sum(cases) FROM notes"
+                " GROUP BY state, triage, harm_class"
                 " HAVING sum(cases) <> 0"
             )
 
 
 class CaseTally(models.Model):
-    """One note: so many more cases, or fewer, in this state and of this triage."""
+    """One note: so many more cases, or fewer, in this state, of this triage and class."""
 
     state = models.CharField(max_length=10)
     triage = models.CharField(max_length=10)
+    harm_class = models.CharField(max_length=20, default="unknown")
     cases = models.BigIntegerField()
 
     objects = CaseTallyQuerySet.as_manager()

@@ -61,6 +61,7 @@ class Capability(models.Model):
             ("scan_run", "Start, pause and cancel scans"),
             ("scan_fetch", "Start scans that fetch"),
             ("manifest_publish", "Build removal manifests"),
+            ("preview_grant", "Grant harm classes and previews"),
             ("user_manage", "Manage people"),
             ("settings_manage", "Manage settings and schedules"),
             ("legal_hold", "Set and lift legal holds"),

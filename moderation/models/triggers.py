@@ -13,13 +13,13 @@ REFUSAL = """
 
 
 TALLY = """
-    INSERT INTO moderation_casetally (state, triage, cases)
-    SELECT state, triage, sum(step) FROM ({steps}) AS changes
-    GROUP BY state, triage HAVING sum(step) <> 0;
+    INSERT INTO moderation_casetally (state, triage, harm_class, cases)
+    SELECT state, triage, harm_class, sum(step) FROM ({steps}) AS changes
+    GROUP BY state, triage, harm_class HAVING sum(step) <> 0;
     RETURN NULL;
 """
-GONE = "SELECT state, triage, -1 AS step FROM gone"
-COME = "SELECT state, triage, 1 AS step FROM come"
+GONE = "SELECT state, triage, harm_class, -1 AS step FROM gone"
+COME = "SELECT state, triage, harm_class, 1 AS step FROM come"
 
 
 class NoTruncate(pgtrigger.Trigger):
@@ -39,7 +39,7 @@ class NoTruncate(pgtrigger.Trigger):
 
 
 class Tallied(pgtrigger.Trigger):
-    """Notes in CaseTally what a statement changed of the counts, one row a state and triage."""
+    """Notes in CaseTally what a statement changed of the counts, one row a kind of case."""
 
     def __init__(self, operation: Any, **kwargs: Any) -> None:
         tables = {

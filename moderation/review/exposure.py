@@ -18,11 +18,12 @@ from django.db.models.functions import Now
 from moderation import permissions
 from moderation.evidence import store
 from moderation.media.preview import enlarge
-from moderation.models import Case, CustodyEvent, Entry, LegalBasis, Preview, Reveal
+from moderation.models import Case, CustodyEvent, Entry, Grant, LegalBasis, Preview, Reveal
 from moderation.review import decisions, queue
 
 OUTLINE = "L0 · outline"
 SHOWN_SIDE = 384  # pixels, of the smooth enlargement on the page
+NOT_GRANTED = "You hold no grant for this level and harm class; a lead or an operator gives one."
 CAPABILITY = {1: permissions.PREVIEW_L1, 2: permissions.PREVIEW_L2}
 
 
@@ -47,11 +48,14 @@ def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
     """Return the steps L0 to L2 as this person finds them for this entry of the case."""
     shredded = dict(Preview.objects.filter(entry=entry).values_list("level", "sealed__shredded_at"))
     shared = _locked_for_all(case, entry, by=by)
+    granted = Grant.objects.level(by, case.harm_class)
     steps = [Level(0, OUTLINE, "")]
     for preview in Preview.Level:
         locked = shared
         if not by.has_perm(CAPABILITY[preview.value]):
             locked = "Your role has no previews at this level."
+        elif preview.value > granted:
+            locked = NOT_GRANTED
         elif preview.value not in shredded:
             locked = "No preview was made: the picture was never read."
         elif gone := shredded[preview.value]:
@@ -114,7 +118,7 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
             case__lease_expires_at__gt=Now(),
         )
         row = good.select_related("case").first()
-        if row is None:
+        if row is None or row.level > Grant.objects.level(by, row.case.harm_class):
             raise NoTicket("the ticket is used, too old, or not yours")
         preview = Preview.objects.select_related("sealed").get(entry=row.entry_id, level=row.level)
         shown = enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)

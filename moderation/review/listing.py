@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, Min, OuterRef, Q, Sum, Value
 from django.db.models.functions import Now
 
-from moderation.models import Case, CaseTally, Flag, Match, Review
+from moderation.models import Case, CaseTally, Flag, Grant, Match, Review
 from moderation.models.case import CaseQuerySet, Triage
 from moderation.review import queue, withdrawn
 from moderation.review.decisions import PERCEPTUAL
@@ -103,7 +103,10 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
 
     One statement, so that the figures are of one moment and come to a whole.
     """
-    in_work = Q(state__in=[str(state) for state in Case.IN_WORK])
+    in_work = Q(
+        state__in=[str(state) for state in Case.IN_WORK],
+        harm_class__in=Grant.objects.classes(user),
+    )
     leased = Case.objects.filter(in_work).leased()
     answers = Review.objects.standing().filter(reviewer=user)
     free = Case.objects.filter(in_work, pk__in=answers.values("case")).unleased()
@@ -120,12 +123,12 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
     return {(state, what): n for state, what, n in rows[0].union(*rows[1:], all=True)}
 
 
-def total(filters: dict[str, Any]) -> int | None:
-    """Return how many cases fit filters of state and triage alone; None with any other."""
+def total(filters: dict[str, Any], *, user: User) -> int | None:
+    """Return how many cases of the person fit filters of state and triage; None with any other."""
     if set(filters) - {"state", "triage"}:
         return None
     states = [filters["state"]] if filters.get("state") else Case.IN_WORK
-    tally = CaseTally.objects.filter(state__in=states)
+    tally = CaseTally.objects.filter(state__in=states, harm_class__in=Grant.objects.classes(user))
     if triage := filters.get("triage"):
         tally = tally.filter(triage=triage)
     return tally.total()

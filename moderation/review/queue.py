@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from moderation import permissions
-from moderation.models import Case, CustodyEvent, Person, Review
+from moderation.models import Case, CustodyEvent, Grant, Person, Review
 from moderation.models.case import CaseConflict, CaseQuerySet
 from moderation.models.person import pseudonym_of
 
@@ -43,22 +43,33 @@ class NotYours(Exception):
 
 
 def visible_to(user: User) -> CaseQuerySet:
-    """The cases this person may see as rows of the queue; none without the capability."""
-    return Case.objects.all() if user.has_perm(permissions.CASE_LIST) else Case.objects.none()
+    """The cases this person may see as rows of the queue: of the harm classes granted to them."""
+    if not user.has_perm(permissions.CASE_LIST):
+        return Case.objects.none()
+    return Case.objects.filter(harm_class__in=Grant.objects.classes(user))
 
 
 def openable_by(user: User) -> CaseQuerySet:
-    """The cases whose page this person may open; none without the capability."""
-    return Case.objects.all() if user.has_perm(permissions.CASE_OPEN) else Case.objects.none()
+    """The cases whose page this person may open: of the harm classes granted to them.
+
+    The one they hold stays open to its end when their grant ends meanwhile.
+    """
+    if not user.has_perm(permissions.CASE_OPEN):
+        return Case.objects.none()
+    held = Q(leased_by=user, lease_expires_at__gt=Now())
+    return Case.objects.filter(Q(harm_class__in=Grant.objects.classes(user)) | held)
 
 
 def workable_by(user: User) -> CaseQuerySet:
-    """The cases this person may take now: right state, held by nobody, not answered by them.
+    """The cases this person may take now: right state and class, free, not answered by them.
 
     Whoever already answered in this round is out, so no person can stand behind a removal twice.
     """
     answered = Review.objects.standing().filter(case=OuterRef("pk"), reviewer=user)
-    return Case.objects.filter(state__in=states_of(user)).unleased().filter(~Exists(answered))
+    granted = Case.objects.filter(
+        state__in=states_of(user), harm_class__in=Grant.objects.classes(user)
+    )
+    return granted.unleased().filter(~Exists(answered))
 
 
 def states_of(user: User) -> list[str]:
@@ -126,6 +137,8 @@ def why_not(case: Case, *, user: User) -> str:
         return "Your role does not answer cases at this stage."
     if case.reviews.standing().filter(reviewer=user).exists():
         return "You have already answered this case. Somebody else answers it next."
+    if case.harm_class not in Grant.objects.classes(user):
+        return "You hold no grant for its harm class; a lead or an operator gives one."
     if not Case.objects.unleased().filter(pk=case.pk).exists():
         return "Another person is working on it."
     return ""
@@ -154,6 +167,18 @@ def release(case: Case, *, by: User, token: str) -> None:
     held = Case.objects.leased_to(by).filter(pk=case.pk, lease_token=token)
     if token and held.exists():
         let_go(locked, by=by)
+
+
+@transaction.atomic
+def take_back(person: User, *, by: User) -> int:
+    """Give every case that somebody holds back to the queue and return how many they were."""
+    _lock_person(person)
+    held = Case.objects.leased_to(person).order_by("pk").select_for_update(no_key=True)
+    count = 0
+    for case in held:
+        let_go(case, by=by, held_by=person)
+        count += 1
+    return count
 
 
 @transaction.atomic
@@ -210,10 +235,10 @@ def lock_with_own(case: Case, *, by: User) -> tuple[Case, list[Case]]:
     return cases.pop(case.pk), list(cases.values())
 
 
-def let_go(case: Case, *, by: User) -> None:
-    """End a lease whose row is locked; the case waits as before, unmarked."""
+def let_go(case: Case, *, by: User, held_by: User | None = None) -> None:
+    """End a lease whose row is locked, by default one's own; the case waits as before."""
     Case.objects.filter(pk=case.pk).update(leased_by=None, lease_token="", lease_expires_at=None)
-    case.reviews.filter(reviewer=by, ended="").update(ended=Review.Ended.RELEASED)
+    case.reviews.filter(reviewer=held_by or by, ended="").update(ended=Review.Ended.RELEASED)
     CustodyEvent.objects.append("case_released", case, by=by)
 
 

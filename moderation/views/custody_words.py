@@ -35,6 +35,8 @@ ACTIONS = {
     "factor_added": "second step set up",
     "factor_removed": "second step removed",
     "factors_reset": "second steps reset",
+    "grant_given": "grant given",
+    "grant_withdrawn": "grant withdrawn",
     "hash_list_changed": "hash list changed",
     "hash_list_loaded": "hash list loaded",
     "hotline_told": "hotline told on another channel",
@@ -252,7 +254,7 @@ def _value(name: str, value: Any, event: CustodyEvent, versions: Mapping[int, st
     if isinstance(value, list):
         if name == "versions":
             return "; ".join(versions.get(v, f"version {v}") for v in value) or "none"
-        each_name = name if name in NUMBERED else ""
+        each_name = "harm_class" if name == "harm_classes" else name if name in NUMBERED else ""
         return ", ".join(_value(each_name, each, event, versions) for each in value) or "none"
     if name == "state" and event.object_type in _STATES:
         return str(dict(_STATES[event.object_type].choices).get(value, value)).lower()

@@ -12,7 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation import permissions
-from moderation.models import CustodyEvent, HashList, LegalBasis, Removal, Scan
+from moderation.models import CustodyEvent, Grant, HashList, LegalBasis, Removal, Scan
+from moderation.people import granting
 from moderation.review import listing
 
 from . import custody_words
@@ -34,6 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "scans": (permissions.SCAN_VIEW, running_scans),
         "removals": (permissions.MANIFEST_PUBLISH, removals_due),
         "lists": (permissions.LIST_MANAGE, lists_to_look_after),
+        "grants": (permissions.PREVIEW_GRANT, grants_running_out),
         "fetching": (permissions.SETTINGS_MANAGE, fetching),
         "audit": (permissions.AUDIT_VIEW, lambda: recent_events(user)),
     }
@@ -105,6 +107,12 @@ def lists_to_look_after() -> dict[str, Any]:
         ],
         "expiring": list(lists.filter(expires_at__lt=now + AGREEMENT_NOTICE)),
     }
+
+
+def grants_running_out() -> dict[str, Any]:
+    """Return how many grants soon end, for whoever renews them."""
+    soon = Grant.objects.running_out(granting.SOON).count()
+    return {"soon": soon, "days": granting.SOON}
 
 
 def fetching() -> dict[str, Any]:

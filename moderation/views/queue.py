@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation.forms.review import QueueFilter
-from moderation.models import Case, Scan
+from moderation.models import Case, Grant, Scan
 from moderation.models.case import CaseQuerySet
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import answers, listing
@@ -57,11 +57,12 @@ def queue(request: HttpRequest) -> HttpResponse:
             "form": form,
             "chips": _chips(request, chosen),
             "part": part,
-            "total": listing.total(chosen),
+            "total": listing.total(chosen, user=user),
             "rows": listing.rows(part.cases, now=now),
             "now": now,
             "query": query_without(request, *PLACES),
             "rule": cases_queue.RULE,
+            "granted": Grant.objects.classes(user),
             "may_decide": user.has_perm(DECIDE),
             "names": user.has_perm(DECIDE_FINAL),  # others may be second: no word of who is first
             "undoable": answers.undoable(by=user),

@@ -81,6 +81,7 @@ class Objects:
         self.of_reports = {"pk": report.pk, "item": report.items.get().pk}
         self.values: dict[str, dict[str, Any]] = {
             "account": {"pk": baker.make(Authenticator, user=somebody, type="webauthn").pk},
+            "team": {"pk": somebody.pk},
             "cases": {"pk": make_case().pk},
             "datasets": {"pk": revision.pk},
             "scans": {"pk": rows.scan(revision).pk},
@@ -112,6 +113,8 @@ class Objects:
         if parts[0] == "admin":
             number = self._of_admin(parts[1:3])
             return dict.fromkeys(("object_id", "id", "content_type_id"), number)
+        if parts[:2] == ["team", "grants"]:
+            return {"pk": self.somebody.grants.get().pk}
         if parts[:2] == ["reports", "cases"]:
             return {"pk": self.report.case_id}
         return self.values[parts[0]]

@@ -12,8 +12,10 @@ from django.test import Client
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from rest_framework.authtoken.models import Token
 
-from moderation.models import CustodyEvent
+from moderation import permissions
+from moderation.models import Case, CustodyEvent, Session
 from tests.conftest import PASSWORD
+from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db
 CHOSEN = "still-harbour-77"
@@ -134,6 +136,38 @@ def test_a_new_person_has_no_password_and_an_event(login, staff):
     assert "nora" not in str(event.after)
     assert choose(Client(), link_for(client, person)).status_code == 302
     assert Client().login(username="nora", password=CHOSEN)
+
+
+def test_a_role_is_given_only_by_who_may(login, staff, outsider, monkeypatch):
+    monkeypatch.setitem(permissions.MAY_ASSIGN, "operator", ("reporter",))
+    client, path = login(staff), f"/admin/auth/user/{outsider.pk}/change/"
+    values = {"username": outsider.username, "is_active": "on"}
+    reporter, lead = (Group.objects.get(name=name).pk for name in ("reporter", "lead"))
+    refused = client.post(path, values | {"groups": [reporter, lead]})
+    assert "You may not give or take" in refused.content.decode()
+    assert client.post(path, values | {"groups": [reporter]}).status_code == 302
+    assert permissions.role_of(outsider) == "reporter"
+    outsider.groups.add(lead)
+    refused = client.post(path, values | {"groups": [reporter]})
+    assert "You may not give or take" in refused.content.decode()
+    assert permissions.role_of(outsider) == "lead,reporter"
+
+
+def test_whoever_is_switched_off_keeps_nothing(login, staff, reviewer):
+    case = make_case()
+    theirs = Client()
+    theirs.post("/login/", {"username": reviewer.username, "password": PASSWORD})
+    theirs.post("/queue/next/")
+    assert Case.objects.leased_to(reviewer).get() == case
+    values = {"username": reviewer.username, "groups": [reviewer.groups.get().pk]}
+    answer = login(staff).post(f"/admin/auth/user/{reviewer.pk}/change/", values)
+    assert answer.status_code == 302
+    case.refresh_from_db()
+    assert case.leased_by is None
+    assert case.reviews.get().ended == "released"
+    assert not Session.objects.filter(user=reviewer).exists()
+    assert actions()[-2:] == ["case_released", "person_changed"]
+    assert CustodyEvent.objects.get(action="case_released").actor == staff.person.pseudonym
 
 
 @pytest.mark.parametrize("answering", ["reviewer", "lead"])

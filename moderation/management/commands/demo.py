@@ -17,6 +17,7 @@ from moderation.hash_lists.loading import ListOptions, load
 from moderation.hash_lists.profiles import profile_named
 from moderation.management.base import Command as Base
 from moderation.models import Dataset, HashList, Person
+from moderation.people import granting
 from moderation.scanning import planning
 
 CAST = {
@@ -47,6 +48,8 @@ class Command(Base):
         password = _password()
         for name, roles in CAST.items():
             _login(name, password, roles)
+        for person in User.objects.filter(username__in=CAST, groups__name__in=granting.WITH_CASES):
+            granting.give_everything(person)
         self._lists(folder)
         for name, source in REGISTERED.items():
             self._dataset(name, source, folder)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from moderation.models import Case, CustodyEvent, Review
 from moderation.models.case import CaseConflict
+from moderation.people import granting
 from moderation.review import answers, queue
 from tests.moderation.review.making import answer, end_lease, make_case, settled
 
@@ -103,6 +104,7 @@ def test_without_decide_second_no_proposed_case(reviewer, person):
     trainee.user_permissions.set(
         Permission.objects.filter(codename__in=["case_list", "case_open", "decide"])
     )
+    granting.give_everything(trainee)
     trainee = User.objects.get(pk=trainee.pk)
     assert queue.claim_next(by=trainee) is None
     second = make_case()

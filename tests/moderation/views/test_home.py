@@ -20,10 +20,10 @@ def panels(answer):
     ("who", "expected"),
     [
         ("reviewer", {"cases"}),
-        ("lead", {"cases", "scans", "removals"}),
+        ("lead", {"cases", "scans", "removals", "grants"}),
         ("reporter", set()),
         ("list_manager", {"scans", "lists"}),
-        ("operator", {"scans", "removals", "fetching"}),
+        ("operator", {"scans", "removals", "fetching", "grants"}),
         ("auditor", {"audit"}),
         ("outsider", set()),
     ],

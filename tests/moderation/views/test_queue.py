@@ -144,7 +144,7 @@ def test_the_number_of_queries_does_not_grow(login, reviewer, django_assert_max_
     client = login(reviewer)
     for _ in range(12):
         make_case(entries=2)
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(29):
         assert len(rows(client.get(URL))) == 12
 
 

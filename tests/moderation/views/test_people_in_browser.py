@@ -1,4 +1,4 @@
-"""Second steps by hand: an app and a passkey set up and shown, with the keyboard, in a browser."""
+"""Second steps, the lock and grants by hand: with the keyboard, in a browser."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.moderation.review import making
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = Path("test-results/account")
+PAGES = Path("test-results/people")
 
 
 def log_in(page, name):
@@ -173,3 +173,25 @@ def test_without_input_it_locks_and_keeps_what_was_typed(opened, reviewer, expec
     page.keyboard.press("Enter")
     expect(lock).to_be_hidden()
     expect(reason).to_have_value("the same quay from another side")
+
+
+def test_a_grant_is_given_and_withdrawn(opened, lead, reviewer, expected_errors):  # noqa: F811
+    expected_errors.append("400")
+    page = opened(lead, "/team/")
+    title(page, "Team")
+    look(page, "team")
+    page.get_by_role("link", name=reviewer.person.pseudonym).press("Enter")
+    title(page, reviewer.person.pseudonym)
+    page.get_by_role("checkbox", name="Not yet classed").check()
+    page.get_by_label("Previews").select_option("1")
+    page.get_by_role("button", name="Give the grant").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("training on record")
+    look(page, "member")
+    page.get_by_label("Training took place on").fill("2026-01-09")
+    page.get_by_role("checkbox", name="A wellbeing check").check()
+    page.get_by_role("button", name="Give the grant").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("in force now")
+    page.get_by_role("button", name="Withdraw").last.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Withdraw").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("ended at once")
+    expect(page.get_by_role("heading", name="Ended")).to_be_visible()
