@@ -8,6 +8,7 @@ import time
 import traceback
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.utils import formatdate
 from itertools import pairwise
 
@@ -375,6 +376,7 @@ def test_a_kept_connection_that_was_closed_is_made_anew(server, limits):
 
 
 def test_many_threads_share_one_fetcher(server, fetcher, limits):
+    limits = replace(limits, connect_seconds=30, total_seconds=60)  # sixteen share what one has
     paths = ["picture", "404", "to-picture", "page-named-picture", "cut", "to-private"] * 20
     expected = [None, "http_404", None, "not_a_picture", "truncated", "address_refused"] * 20
 
