@@ -1,7 +1,8 @@
 """Start PostgreSQL and Valkey for the tests, in a data folder of their own, and stop them after.
 
 Loaded with ``-p tests.services_plugin``: pytest-django reads the settings before any conftest.
-Where DATABASE_URL and REDIS_URL name servers those are used, and nothing is started.
+Where DATABASE_URL and REDIS_URL name servers those are used, and nothing is started. Of a run in
+several processes (``-n 2``) each has servers of its own: tests empty the queue and the database.
 """
 
 import atexit
@@ -31,12 +32,21 @@ _open = ExitStack()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(args: list[str]) -> Generator[None, None, None]:
-    """Set where the servers are before the settings are read; the controller starts them."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str]
+) -> Generator[None, None, None]:
+    """Set where the servers are before the settings are read."""
     # The Celery app names the development settings for whoever names none, before pytest-django.
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
     os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # a browser and the ORM in one test
-    if "PYTEST_XDIST_WORKER" not in os.environ and not ONLY_ASKED & set(args):
+    one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    processes = 0 if one_of_many else early_config.known_args_namespace.numprocesses
+    if processes and any(os.environ.get(each) for each in ("DATABASE_URL", "REDIS_URL")):
+        raise pytest.UsageError(
+            "Several processes would share the servers that DATABASE_URL and REDIS_URL name: "
+            "leave out -n."
+        )
+    if not processes and not ONLY_ASKED & set(args):
         _start()
     return (yield)
 
