@@ -220,6 +220,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- scanning ------------------------------------------------------------------------------------
 ALGORITHM_VERSION = "2"  # of our hashing; a change makes every ledger due again
+SCAN_IN_FULL = env.flag("SCAN_IN_FULL", False)  # no JPEG is hashed from a copy made smaller
 SCAN_BATCH_ROWS = env.number("SCAN_BATCH_ROWS", 4096)
 SCAN_SILENCE_SECONDS = env.number("SCAN_SILENCE_SECONDS", 60)
 SCAN_ATTEMPTS = 5

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from moderation import files, outcomes
 
-LEDGER_VERSION = "2"
+LEDGER_VERSION = "3"
 ROW_GROUP = 65_536
 TURNS_WIDTH = 7 * 32  # the seven other orientations of one PDQ hash
 HASH_COLUMNS = (
@@ -53,6 +53,7 @@ _FIELDS: list[Any] = [
     pa.field("pdq_quality", pa.uint8()),
     pa.field("pdq_variants", pa.list_(pa.field("element", pa.struct(_VARIANT), nullable=False))),
     pa.field("phash", pa.binary(8)),
+    pa.field("approximate", pa.bool_()),  # whether the perceptual hashes are
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
     pa.field("format", _NAMES),
@@ -69,7 +70,7 @@ _STORED = SCHEMA.set(
 )
 COLUMNS = tuple(SCHEMA.names)
 # What ledgers of other versions that are still read have not: null, as nobody knows it.
-_MISSING = {"1": ("pdq_variants",), LEDGER_VERSION: ()}
+_MISSING = {"1": ("pdq_variants", "approximate"), "2": ("approximate",), LEDGER_VERSION: ()}
 _PREFIX = "breakwater."
 _REQUIRED = ("row", "outcome", "reason")
 

@@ -22,6 +22,7 @@ from PIL import Image
 from moderation.media import containers, pdq
 from moderation.media.compiled import compiled
 from moderation.media.flattening import flattened
+from moderation.media.sampling import View
 
 MAX_PIXELS = 100_000_000  # about 800 MB at the peak of a full decode; a scaled decode needs less
 
@@ -124,6 +125,11 @@ class ScaledJpeg:
         if self.turn >= 5:
             return self.stored_height, self.stored_width
         return self.stored_width, self.stored_height
+
+    @property
+    def view(self) -> View:
+        """Return the picture as it is seen in the small copy."""
+        return View(self.small, self.stored_height, self.stored_width, self.eighths, self.turn)
 
     @property
     def grey(self) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from moderation.media import sampling
 from moderation.media.compiled import compiled
-from moderation.media.sampling import Band, Grid
+from moderation.media.sampling import Grid, View
 
 WIDTH = 32  # bytes of one hash
 SMALLEST_SIDE = 5  # pixels; below it the reference gives an all-zero hash of quality 0
@@ -68,66 +68,33 @@ def dihedral(luma: NDArray[Any]) -> tuple[list[bytes], int]:
     if min(luma.shape) < SMALLEST_SIDE:
         return [bytes(WIDTH)] * len(ORIENTATIONS), 0
     luma = _contiguous(luma)
-    height, width = luma.shape
-    return _orientations(
-        _grid(luma),
-        luma,
-        rows=(sampling.band(height), sampling.band(height, reverse=True)),
-        columns=(sampling.band(width), sampling.band(width, reverse=True)),
-    )
+    return _orientations(View.of(luma), _grid(luma))
 
 
-def scaled_dihedral(
-    small: NDArray[np.uint8], *, height: int, width: int, eighths: int, turn: int = 1
-) -> tuple[list[bytes], int]:
-    """Return what ``dihedral`` returns, a few bits away, for a picture of ``height`` x ``width``
-    from its small copy.
+def view_dihedral(view: View) -> tuple[list[bytes], int]:
+    """Return what ``dihedral`` returns of the picture that is seen in ``view``, by weights alone.
 
-    ``small`` is the copy that a JPEG decoder makes at ``eighths``/8 of the size, as stored;
-    ``height`` and ``width`` are those of the stored picture. ``turn`` is its EXIF orientation: the
-    hashes are those of the picture as it is to be seen.
+    Of a whole picture they differ from those of ``dihedral`` by rounding, of a copy at
+    ``view.eighths`` by what it does not show, mostly by no bit.
     """
-    if min(height, width) < SMALLEST_SIDE:
+    if min(view.height, view.width) < SMALLEST_SIDE:
         return [bytes(WIDTH)] * len(ORIENTATIONS), 0
-    # Which stored axis an orientation reverses, whether it exchanges them: EXIF 2.3, 4.6.4.
-    down, right = turn in (3, 4, 6, 7), turn in (2, 3, 7, 8)
-    return _orientations(
-        None,
-        small,
-        rows=_both_ways(height, down, eighths),
-        columns=_both_ways(width, right, eighths),
-        exchanged=turn >= 5,
-    )
+    return _orientations(view, None)
 
 
-def _both_ways(side: int, reverse: bool, eighths: int) -> tuple[Band, Band]:
-    return (
-        sampling.band(side, reverse=reverse, eighths=eighths),
-        sampling.band(side, reverse=not reverse, eighths=eighths),
-    )
-
-
-def _orientations(
-    plain: Grid | None,
-    pixels: NDArray[Any],
-    *,
-    rows: tuple[Band, Band],
-    columns: tuple[Band, Band],
-    exchanged: bool = False,
-) -> tuple[list[bytes], int]:
-    """Return the eight hashes and the quality; bands as the picture is seen and mirrored.
-
-    ``exchanged``: what is seen has the rows of ``pixels`` for columns.
-    """
-    seen, mirrored = (sampling.down(pixels, each) for each in rows)
+def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int]:
+    """Return the eight hashes and the quality; ``plain``: the samples as they stand, if known."""
+    seen = sampling.down(view.pixels, view.rows())
+    mirrored = sampling.down(view.pixels, view.rows(mirrored=True))
+    across = (view.columns(), view.columns(mirrored=True))
     if plain is None:
-        plain = sampling.across(seen, columns[0])
-    flip_h, flip_v = sampling.across(seen, columns[1]), sampling.across(mirrored, columns[0])
-    rot180 = sampling.across(mirrored, columns[1])
-    if exchanged:
-        plain, flip_h, flip_v, rot180 = (
-            np.ascontiguousarray(grid.T) for grid in (plain, flip_v, flip_h, rot180)
-        )
+        plain = view.upright(sampling.across(seen, across[0]))
+    flip_h, flip_v, rot180 = (
+        view.upright(sampling.across(lines, columns))
+        for lines, columns in ((seen, across[1]), (mirrored, across[0]), (mirrored, across[1]))
+    )
+    if view.exchanged:
+        flip_h, flip_v = flip_v, flip_h
     p, h, v, r = (_frequencies(g, _DCT, _DCT_COLUMNS) for g in (plain, flip_h, flip_v, rot180))
     return _all_bits(np.stack((p, h.T, r, v.T, h, v, p.T, r.T))), quality(plain)
 

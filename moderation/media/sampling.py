@@ -7,6 +7,7 @@ mirrored, a part of it, larger than it with its edge pixels repeated, or known f
 shrunk while decoding. The samples differ from the reference's by rounding alone.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,6 +27,51 @@ class Band(NamedTuple):
     weights: Grid
 
 
+@dataclass(frozen=True)
+class View:
+    """Pixels at hand, (height, width) uint8 or float32, and the picture that is seen in them.
+
+    They may be the copy that a JPEG decoder makes at ``eighths``/8 of the size, as stored;
+    ``height`` and ``width`` are those of the stored picture, ``turn`` is its EXIF orientation.
+    """
+
+    pixels: NDArray[Any]
+    height: int
+    width: int
+    eighths: int = 8
+    turn: int = 1
+
+    @classmethod
+    def of(cls, luma: NDArray[Any]) -> "View":
+        """Return the view of a whole picture as it is to be seen."""
+        return cls(luma, *luma.shape)
+
+    @property
+    def exchanged(self) -> bool:
+        """Whether what is seen has the stored rows for columns (EXIF 2.3, 4.6.4)."""
+        return self.turn >= 5
+
+    def rows(self, *, size: int | None = None, start: int = 0, mirrored: bool = False) -> "Band":
+        """Return the weights down the stored picture, or ``size`` rows from ``start``; those of
+        what is seen, or of its mirror image."""
+        return self._band(self.height, size, start, (self.turn in (3, 4, 6, 7)) != mirrored)
+
+    def columns(self, *, size: int | None = None, start: int = 0, mirrored: bool = False) -> "Band":
+        """Return the weights across, as ``rows`` returns those down."""
+        return self._band(self.width, size, start, (self.turn in (2, 3, 7, 8)) != mirrored)
+
+    def sampled(self, rows: "Band", columns: "Band") -> Grid:
+        """Return the 64x64 samples as they are seen."""
+        return self.upright(across(down(self.pixels, rows), columns))
+
+    def upright(self, grid: Grid) -> Grid:
+        """Return samples of the stored picture as they are seen."""
+        return np.ascontiguousarray(grid.T) if self.exchanged else grid
+
+    def _band(self, stored: int, size: int | None, start: int, reverse: bool) -> "Band":
+        return band(stored, size=size, start=start, reverse=reverse, eighths=self.eighths)
+
+
 @lru_cache(maxsize=512)  # about 50 KiB each
 def band(
     stored: int,
@@ -42,11 +88,6 @@ def band(
     it backwards. ``eighths``: what is at hand is a copy at that many eighths of the stored size.
     """
     return Band(*_weights(stored, stored if size is None else size, start, reverse, eighths))
-
-
-def sampled(pixels: NDArray[Any], rows: Band, columns: Band) -> Grid:
-    """Return the 64x64 samples of ``pixels`` (height, width), uint8 or float32."""
-    return across(down(pixels, rows), columns)
 
 
 def down(pixels: NDArray[Any], rows: Band) -> Grid:

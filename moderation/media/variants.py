@@ -5,21 +5,21 @@ A flat margin is undone by leaving it out. Cut edges are undone by repeating the
 outwards, so that what is left stands where it stood in the larger original.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moderation.media import pdq, sampling
+from moderation.media import pdq
 from moderation.media.compiled import compiled
+from moderation.media.sampling import Band, View
 
 UNCROPPED = {"uncropped_5": 0.05, "uncropped_10": 0.10}  # share of each side that is gone
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 _FLAT = 2.5  # greys by which the pixels of a flat line lie beside its margin's, in the mean
-_BLOCK = 10  # lines: a JPEG's block and a little
+_BLOCK = 10  # lines of the whole picture: a JPEG's block and a little
 _LARGEST_MARGIN = 0.4  # of a side
 
 
@@ -32,24 +32,26 @@ class Variant:
     pdq: bytes
 
 
-def undone(luma: NDArray[Any]) -> Iterator[Variant]:
-    """Yield the variants of a picture whose luma (height, width) is uint8 or float32.
+def undone(view: View) -> Iterator[Variant]:
+    """Yield the variants of the picture that is seen in ``view``.
 
     ``trimmed`` where it has flat margins; ``trimmed_evenly`` where opposite ones differ: a frame is
     as wide on either side, so what goes beyond that may be the picture's own. Then those of
     UNCROPPED.
     """
-    if min(luma.shape) < pdq.SMALLEST_SIDE:
+    height, width = view.height, view.width
+    if min(height, width) < pdq.SMALLEST_SIDE:
         return
-    height, width = luma.shape
-    box = inside_margins(luma)
+    whole = (0, height, 0, width)
+    box = inside_margins(view)
     even = _even(box, height, width)
-    if box != (0, height, 0, width):
-        yield _inside("trimmed", luma, box)
-    if even not in (box, (0, height, 0, width)):
-        yield _inside("trimmed_evenly", luma, even)
+    if box != whole:
+        yield _inside("trimmed", view, box)
+    if even not in (box, whole):
+        yield _inside("trimmed_evenly", view, even)
     for name, share in UNCROPPED.items():
-        yield _variant(name, luma, _uncropped(height, share), _uncropped(width, share))
+        rows = _uncropped(view.rows, height, share)
+        yield _variant(name, view, rows, _uncropped(view.columns, width, share))
 
 
 def differing(variants: Iterable[Variant], plain: bytes) -> tuple[Variant, ...]:
@@ -61,10 +63,16 @@ def differing(variants: Iterable[Variant], plain: bytes) -> tuple[Variant, ...]:
     return tuple(found.values())
 
 
-def inside_margins(luma: NDArray[Any]) -> Box:
-    """Return what lies inside the flat margins."""
-    top, bottom, left, right = _inside_margins(luma)
-    return int(top), int(bottom), int(left), int(right)
+def inside_margins(view: View) -> Box:
+    """Return what lies inside the flat margins, in pixels of the stored picture."""
+    copied = view.eighths
+    top, bottom, left, right = _inside_margins(view.pixels, -(-_BLOCK * copied // 8))
+    return (
+        int(top) * 8 // copied,
+        min(int(bottom) * 8 // copied, view.height),
+        int(left) * 8 // copied,
+        min(int(right) * 8 // copied, view.width),
+    )
 
 
 def _even(box: Box, height: int, width: int) -> Box:
@@ -73,26 +81,25 @@ def _even(box: Box, height: int, width: int) -> Box:
     return down, height - down, across, width - across
 
 
-def _inside(name: str, luma: NDArray[Any], box: Box) -> Variant:
+def _inside(name: str, view: View, box: Box) -> Variant:
     top, bottom, left, right = box
-    height, width = luma.shape
-    rows = sampling.band(height, size=bottom - top, start=top)
-    return _variant(name, luma, rows, sampling.band(width, size=right - left, start=left))
+    rows = view.rows(size=bottom - top, start=top)
+    return _variant(name, view, rows, view.columns(size=right - left, start=left))
 
 
-def _uncropped(side: int, share: float) -> sampling.Band:
+def _uncropped(side: Callable[..., Band], stored: int, share: float) -> Band:
     """Of the larger picture that is never made: half of what was cut off stood at either end."""
-    larger = round(side / (1 - share))
-    return sampling.band(side, size=larger, start=-((larger - side) // 2))
+    larger = round(stored / (1 - share))
+    return side(size=larger, start=-((larger - stored) // 2))
 
 
-def _variant(name: str, luma: NDArray[Any], rows: sampling.Band, columns: sampling.Band) -> Variant:
-    grid = sampling.sampled(luma, rows, columns)
+def _variant(name: str, view: View, rows: Band, columns: Band) -> Variant:
+    grid = view.sampled(rows, columns)
     return Variant(name, pdq.quality(grid), pdq.grid_hash(grid))
 
 
 @compiled
-def _inside_margins(luma: Any) -> Any:
+def _inside_margins(luma: Any, block: int) -> Any:
     """Walk inwards from each side over flat lines, once: what is flat behind them is the picture's.
 
     Sides without a margin are tried again when the others are gone, whose corners may have hidden
@@ -104,19 +111,19 @@ def _inside_margins(luma: Any) -> Any:
     for _ in range(2):
         inside = luma[top:bottom, left:right]
         if top == 0:
-            top = _margin(inside, rows)
+            top = _margin(inside, rows, block)
         if bottom == height:
-            bottom -= _margin(inside[::-1], rows)
+            bottom -= _margin(inside[::-1], rows, block)
         inside = luma[top:bottom, left:right]
         if left == 0:
-            left = _margin(inside.T, columns)
+            left = _margin(inside.T, columns, block)
         if right == width:
-            right -= _margin(inside.T[::-1], columns)
+            right -= _margin(inside.T[::-1], columns, block)
     return top, bottom, left, right
 
 
 @compiled
-def _margin(lines: Any, limit: int) -> int:
+def _margin(lines: Any, limit: int, block: int) -> int:
     """Return how many lines from the first on are flat and alike, at most ``limit``.
 
     A JPEG blurs the lines of the margin next to the picture, within its blocks. So the margin ends
@@ -132,7 +139,7 @@ def _margin(lines: Any, limit: int) -> int:
         flat += 1
     if flat == 0 or flat >= limit:
         return flat
-    window = min(_BLOCK, lines.shape[0] - flat)
+    window = min(block, lines.shape[0] - flat)
     peak = np.float32(0)
     for y in range(window):
         peak = max(peak, _stray(lines[flat + y], level))

@@ -64,6 +64,11 @@ class Match(models.Model):
     variant = models.CharField(
         max_length=30, help_text="plain, or which flip, turn or URL form was compared."
     )
+    approximate = models.BooleanField(
+        default=False,
+        help_text="The picture was hashed from a quick decode: the exact distance may differ by a "
+        "few bits.",
+    )
     origin = models.CharField(max_length=10, choices=Origin.choices)
     found_at = models.DateTimeField(auto_now_add=True)
 

@@ -34,6 +34,7 @@ class Column:
     values: NDArray[np.uint8]
     rows: NDArray[np.int64]
     low_quality: NDArray[np.bool_] | None = None  # of PDQ: (k,), True below LOW_QUALITY
+    approximate: NDArray[np.bool_] | None = None  # of perceptual ones: (k,)
 
 
 def column(
@@ -44,6 +45,7 @@ def column(
     origin: str,
     variant: str = PLAIN,
     low_quality: Sequence[bool] | None = None,
+    approximate: Sequence[bool] | None = None,
 ) -> Column:
     """Return a Column of values that all have their algorithm's width."""
     return Column(
@@ -55,6 +57,7 @@ def column(
         ),
         rows=np.fromiter(rows, dtype=np.int64, count=len(values)),
         low_quality=None if low_quality is None else np.asarray(low_quality, dtype=np.bool_),
+        approximate=None if approximate is None else np.asarray(approximate, dtype=np.bool_),
     )
 
 

@@ -55,8 +55,7 @@ def examine(
     """
     facts.fetched_at = fetched_at
     try:
-        # The full decode: a rescan joins these hashes later without ever seeing the picture again.
-        hashes = hash_picture(data, exact=True)
+        hashes = hash_picture(data, exact=settings.SCAN_IN_FULL)
     except PictureError as error:
         facts.ended(error.reason, http_status=http_status)
         if not reencoded:
@@ -66,6 +65,16 @@ def examine(
     facts.hashed(hashes, reencoded=reencoded)
     facts.ended(reason, http_status=http_status)
     return True
+
+
+def verify(facts: RowFacts, data: bytes) -> None:
+    """Give a picture that was hashed from a small copy the hashes of all its pixels."""
+    if not facts.approximate:
+        return
+    try:
+        facts.hashed(hash_picture(data, exact=True), reencoded=facts.sha256 is None)
+    except PictureError:
+        return  # its small copy decodes, all of it does not: what is known of it stands
 
 
 def keep(data: bytes) -> Kept:

@@ -39,6 +39,7 @@ class RowFacts:
     pdq_quality: int | None = None
     pdq_variants: list[dict[str, Any]] | None = None  # name, quality, pdq
     phash: bytes | None = None
+    approximate: bool | None = None
     width: int | None = None
     height: int | None = None
     format: str | None = None
@@ -62,11 +63,11 @@ class RowFacts:
             )
         self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
         self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
-        if hashes.pdq_variants is not None:
-            self.pdq_variants = [
-                {"name": each.name, "quality": each.quality, "pdq": each.pdq}
-                for each in hashes.pdq_variants
-            ]
+        self.approximate = hashes.approximate
+        self.pdq_variants = [
+            {"name": each.name, "quality": each.quality, "pdq": each.pdq}
+            for each in hashes.pdq_variants
+        ]
         self.width, self.height, self.format = hashes.width, hashes.height, hashes.format
 
     def of_bytes(self, digests: Mapping[str, bytes], *, size: int) -> None:
@@ -117,9 +118,20 @@ def _of(algorithm: str, name: str, rows: list[RowFacts], origin: str) -> Column:
 
 
 def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
-    columns = [_of(algorithm, algorithm, rows, origin) for algorithm in (*DIGESTS, "phash")]
+    columns = [_of(algorithm, algorithm, rows, origin) for algorithm in DIGESTS]
+    shown = [each for each in rows if each.phash is not None]
+    columns.append(
+        column(
+            "phash",
+            [each.phash or b"" for each in shown],
+            [each.row for each in shown],
+            origin=origin,
+            approximate=[bool(each.approximate) for each in shown],
+        )
+    )
     pictures = [each for each in rows if each.pdq is not None and each.pdq_turns is not None]
     low = [(each.pdq_quality or 0) < LOW_QUALITY for each in pictures]
+    approximate = [bool(each.approximate) for each in pictures]
     for turn, variant in enumerate(ORIENTATIONS):
         values = [
             each.pdq or b""
@@ -135,6 +147,7 @@ def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
                 origin=origin,
                 variant=variant,
                 low_quality=low,
+                approximate=approximate,
             )
         )
     return columns + _variants(rows, origin)
@@ -142,18 +155,19 @@ def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
 
 def _variants(rows: list[RowFacts], origin: str) -> list[Column]:
     """A column for each variant that any of the rows has."""
-    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    found: dict[str, list[tuple[RowFacts, dict[str, Any]]]] = {}
     for row in rows:
         for each in row.pdq_variants or ():
-            found.setdefault(each["name"], []).append((row.row, each))
+            found.setdefault(each["name"], []).append((row, each))
     return [
         column(
             "pdq",
             [each["pdq"] for _, each in present],
-            [row for row, _ in present],
+            [row.row for row, _ in present],
             origin=origin,
             variant=name,
             low_quality=[each["quality"] < LOW_QUALITY for _, each in present],
+            approximate=[bool(row.approximate) for row, _ in present],
         )
         for name, present in sorted(found.items())
     ]

@@ -189,6 +189,7 @@ def _match(shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash) -> boo
             "distance": hit.distance,
             "threshold": hit.threshold,
             "variant": hit.variant,
+            "approximate": hit.approximate,
             "origin": hit.origin,
         },
     )

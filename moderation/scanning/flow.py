@@ -28,6 +28,7 @@ from .matcher import Matcher
 
 WINDOW_ROWS = 16_384  # entries that may be under way, or done and waiting for an earlier one
 HASHED_AT_ONCE = 16  # pictures looked up together
+SLACK = 12  # bits by which the hash of a quick decode may lie beside that of the full one
 TICK = 0.2  # seconds after which a stopped scan is noticed
 PATIENCE = 2.0  # seconds for threads to end; only the look-up of a name can take longer
 
@@ -75,6 +76,7 @@ class Flow:
         self._matcher = matcher
         self._heartbeat = heartbeat
         self._limits = examining.limits()
+        self._slack = 0 if settings.SCAN_IN_FULL else SLACK
         self._fetcher = examining.fetcher() if fetch else None
         self._hosts = Hosts(
             at_once=max(1, settings.FETCH_PER_HOST), longest_pause=settings.FETCH_LONGEST_PAUSE
@@ -201,13 +203,23 @@ class Flow:
                 if self._examine(work):
                     decoded.append(work)
             decoded.sort(key=lambda work: work.facts.row)
-            found = self._matcher.quick(columns_of([work.facts for work in decoded]))
+            found = self._near(decoded)
             for work in decoded:
                 if work.facts.row in found:
                     work.group.kept[work.at] = examining.keep(work.data)
                 else:
                     work.group.unlike.add(work.facts.row)
             self._end(works)
+
+    def _near(self, works: list[Work]) -> set[int]:
+        """The rows that known hashes are near, by the hashes of all their pixels."""
+        found = self._matcher.quick(columns_of([work.facts for work in works]), slack=self._slack)
+        if not self._slack:
+            return found
+        likely = [work for work in works if work.facts.row in found]
+        for work in likely:
+            examining.verify(work.facts, work.data)
+        return self._matcher.quick(columns_of([work.facts for work in likely]))
 
     def _next_ready(self) -> list[Work]:
         with self._changed:

@@ -26,8 +26,8 @@ NAMES = [each.name for each in fields(RowFacts)]
 COUNTED = ("row", "outcome", "reason")
 _COMPARED = {
     **{name: (f"given_{name}", name, "fetched_at") for name in DIGESTS},
-    "pdq": ("pdq", "pdq_turns", "pdq_quality", "pdq_variants", "fetched_at"),
-    "phash": ("phash", "fetched_at"),
+    "pdq": ("pdq", "pdq_turns", "pdq_quality", "pdq_variants", "approximate", "fetched_at"),
+    "phash": ("phash", "approximate", "fetched_at"),
 }  # by algorithm: what there is to compare, and what tells its origin
 
 
@@ -121,9 +121,9 @@ class Part:
             if self._has(f"given_{algorithm}")
         ]
         for origin, part in self._by_origin():
-            columns += [
-                part._column(name, name, origin) for name in (*DIGESTS, "phash") if self._has(name)
-            ]
+            columns += [part._column(name, name, origin) for name in DIGESTS if self._has(name)]
+            if self._has("phash"):
+                columns.append(part._phash(origin))
             if self._has("pdq"):
                 columns += part._turns(origin) + part._variants(origin)
         return columns
@@ -147,22 +147,35 @@ class Part:
         values, rows = ledger.column_as_array(self.batch, name)
         return Column(algorithm, ORIENTATIONS[0], origin, values, rows)
 
+    def _approximate(self) -> Any:
+        said: Any = self.batch.column("approximate")
+        return pc.fill_null(said, False)
+
+    def _phash(self, origin: str) -> Column:
+        present = Part(_where(self.batch, pc.is_valid(self.batch.column("phash"))))
+        values, rows = ledger.column_as_array(present.batch, "phash")
+        approximate = present._approximate().to_numpy(zero_copy_only=False)
+        return Column("phash", ORIENTATIONS[0], origin, values, rows, approximate=approximate)
+
     def _turns(self, origin: str) -> list[Column]:
         present = _where(self.batch, pc.is_valid(self.batch.column("pdq")))
         values, rows = ledger.column_as_array(present, "pdq")
         turns, _ = ledger.column_as_array(present, "pdq_turns")
         quality: Any = present.column("pdq_quality")
         low = pc.fill_null(quality, 0).to_numpy() < LOW_QUALITY
-        columns = [Column("pdq", ORIENTATIONS[0], origin, values, rows, low)]
+        approximate = Part(present)._approximate().to_numpy(zero_copy_only=False)
+        columns = [Column("pdq", ORIENTATIONS[0], origin, values, rows, low, approximate)]
         for turn, variant in enumerate(ORIENTATIONS[1:]):
             cut = np.ascontiguousarray(turns[:, turn * PDQ_WIDTH : (turn + 1) * PDQ_WIDTH])
-            columns.append(Column("pdq", variant, origin, cut, rows, low))
+            columns.append(Column("pdq", variant, origin, cut, rows, low, approximate))
         return columns
 
     def _variants(self, origin: str) -> list[Column]:
         given: Any = self.batch.column("pdq_variants")
         each: Any = pc.list_flatten(given)
-        numbers = self.batch.column("row").take(pc.list_parent_indices(given))
+        of = pc.list_parent_indices(given)
+        numbers = self.batch.column("row").take(of)
+        approximate = self._approximate().take(of).to_numpy(zero_copy_only=False)
         flat = pa.record_batch({"row": numbers, "pdq": pc.struct_field(each, "pdq")})
         values, rows = ledger.column_as_array(flat, "pdq")
         low = pc.struct_field(each, "quality").to_numpy() < LOW_QUALITY
@@ -171,7 +184,8 @@ class Part:
         columns = []
         for name, code in sorted(codes.items()):
             at = names.indices.to_numpy() == code
-            columns.append(Column("pdq", name, origin, values[at], rows[at], low[at]))
+            here = (values[at], rows[at], low[at], approximate[at])
+            columns.append(Column("pdq", name, origin, *here))
         return columns
 
 
@@ -217,6 +231,8 @@ class Aligned:
                 self._part = next(self._parts)
             old = self._part.facts(facts.row)
             if old.pdq is None and old.sha256 is None:
+                continue
+            if old.approximate and settings.SCAN_IN_FULL:
                 continue
             for name in NAMES:
                 setattr(facts, name, getattr(old, name))

@@ -15,6 +15,7 @@ from . import indexes
 from .columns import Column
 
 PHASH_THRESHOLD = 8
+MOST = {"pdq": 47, "phash": 15}  # bits up to which the index answers
 LOW_QUALITY_THRESHOLD = 8  # PDQ of a picture with little structure must be nearly equal
 
 
@@ -33,6 +34,7 @@ class Hit:
     origin: str
     scheme: str
     category: str
+    approximate: bool = False  # by a hash that lies within a few bits of the exact one
     passed_over: str = ""  # why it raises no flag, a PassedOver
     held_id: int | None = None  # the row of a value that is disabled or set aside
 
@@ -62,15 +64,17 @@ class Matcher:
         self._known: dict[int, KnownHash | None] = {}
         self._set_aside: dict[int, int | None] = {}  # since this one began; with their rows
 
-    def quick(self, columns: Sequence[Column]) -> set[int]:
-        """The rows that may be hits: no database, no list's own threshold."""
+    def quick(self, columns: Sequence[Column], *, slack: int = 0) -> set[int]:
+        """The rows that may be hits: no database, no list's own threshold. ``slack``: bits by which
+        their perceptual hashes may lie beside the exact ones."""
         found: set[int] = set()
         for algorithm in self.algorithms:
             same = [each for each in columns if each.algorithm == algorithm and len(each.rows)]
             if same:
                 values = np.concatenate([each.values for each in same])
                 rows = np.concatenate([each.rows for each in same])
-                found.update(self._join(replace(same[0], values=values, rows=rows))[0].tolist())
+                joined = self._join(replace(same[0], values=values, rows=rows), slack)
+                found.update(joined[0].tolist())
         return found
 
     def match(self, columns: Sequence[Column]) -> list[Hit]:
@@ -81,13 +85,15 @@ class Matcher:
             if not len(rows):
                 continue
             self._look_up(ids)
-            low = _low_quality(each, rows)
-            for row, known_id, distance, blurred in zip(
-                rows.tolist(), ids.tolist(), distances.tolist(), low, strict=True
+            low = _marked(each, each.low_quality, rows)
+            quick = _marked(each, each.approximate, rows)
+            for row, known_id, distance, blurred, approximate in zip(
+                rows.tolist(), ids.tolist(), distances.tolist(), low, quick, strict=True
             ):
-                hit = self._hit(each, row, known_id, distance, blurred)
+                hit = self._hit(each, row, known_id, distance, blurred=blurred)
                 if hit is None:
                     continue
+                hit = replace(hit, approximate=approximate)
                 key = (hit.row, hit.known_id, hit.algorithm)
                 if key not in best or hit.distance < best[key].distance:
                     best[key] = hit
@@ -97,19 +103,22 @@ class Matcher:
         """Pass over what else is near to the value of this hit."""
         self._set_aside[hit.known_id] = hit.held_id
 
-    def _join(self, each: Column) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def _join(
+        self, each: Column, slack: int = 0
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         if each.algorithm not in self.algorithms or not len(each.rows):
             empty = np.empty(0, dtype=np.int64)
             return empty, empty, empty
         if ALGORITHMS[each.algorithm].kind is Kind.PERCEPTUAL:
             threshold = self.pdq_threshold if each.algorithm == "pdq" else PHASH_THRESHOLD
+            threshold = min(threshold + slack, MOST[each.algorithm])
             near = self.index.near(each.algorithm, each.values, threshold)
             return each.rows[near.rows], near.ids, near.distances.astype(np.int64)
         exact = self.index.exact(each.algorithm, each.values)
         return each.rows[exact.rows], exact.ids, np.zeros(len(exact.rows), dtype=np.int64)
 
     def _hit(
-        self, each: Column, row: int, known_id: int, distance: int, blurred: bool
+        self, each: Column, row: int, known_id: int, distance: int, *, blurred: bool
     ) -> Hit | None:
         known = self._known[known_id]
         if known is None:
@@ -161,9 +170,12 @@ class Matcher:
             self._known[known_id] = known if known and known.removed_in_id is None else None
 
 
-def _low_quality(each: Column, rows: NDArray[np.int64]) -> list[bool]:
-    if each.low_quality is None:
+def _marked(
+    each: Column, mark: NDArray[np.bool_] | None, rows: NDArray[np.int64]
+) -> Sequence[bool]:
+    """Return what a column's ``mark`` says of these of its rows; False where it has none."""
+    if mark is None:
         return [False] * len(rows)
     at = np.searchsorted(each.rows, rows)  # a column's rows ascend
-    low: list[bool] = each.low_quality[at].tolist()
-    return low
+    said: list[bool] = mark[at].tolist()
+    return said

@@ -49,6 +49,7 @@ def test_every_column_comes_back(tmp_path: Path) -> None:
             ],
             None,
         ],
+        "approximate": [True, None],
         "width": [640, None],
         "height": [480, None],
         "format": ["jpeg", None],
@@ -96,14 +97,19 @@ def test_many_batches_become_few_row_groups(tmp_path: Path) -> None:
     assert np.array_equal(numbers, np.arange(150_000))
 
 
-def test_a_ledger_of_version_1_is_read_its_variants_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "missing"), [(b"1", ["pdq_variants", "approximate"]), (b"2", ["approximate"])]
+)
+def test_a_ledger_of_an_earlier_version_is_read_what_it_lacks_unknown(
+    tmp_path: Path, version: bytes, missing: list[str]
+) -> None:
     values = RNG.integers(0, 256, (70, 32), np.uint8)
     new = pq.read_table(write(tmp_path / "new", rows(70, pdq=values)))
-    said = dict(new.schema.metadata) | {b"breakwater.ledger": b"1"}
+    said = dict(new.schema.metadata) | {b"breakwater.ledger": version}
     place = str(tmp_path / "old")
-    pq.write_table(new.drop_columns(["pdq_variants"]).replace_schema_metadata(said), place)
-    [batch] = ledger.read(place, ["pdq_variants", "pdq"])
-    assert batch.column("pdq_variants").null_count == 70
+    pq.write_table(new.drop_columns(missing).replace_schema_metadata(said), place)
+    [batch] = ledger.read(place, [*missing, "pdq"])
+    assert all(batch.column(each).null_count == 70 for each in missing)
     assert np.array_equal(ledger.column_as_array(batch, "pdq")[0], values)
     [whole] = ledger.read(place)
     assert whole.schema.equals(ledger.SCHEMA)

@@ -40,6 +40,7 @@ def test_exact_hashes_are_those_of_the_references(form):
     turns, _ = pdq.dihedral(decode(data).luma)
     assert hashes.pdq_turns == b"".join(turns[1:])
     assert len(hashes.pdq_turns) == 7 * 32
+    assert not hashes.approximate
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
@@ -50,7 +51,7 @@ def test_other_formats_than_jpeg_are_always_exact(form):
 
 def test_the_quick_way_stays_within_a_few_bits_of_the_full_decode():
     random = np.random.default_rng(7)
-    distances, qualities, ranks = [], [], []
+    distances, qualities, ranks, undone = [], [], [], []
     for seed in range(40):
         width, height = (int(side) for side in random.integers(260, 1500, 2))
         turn = int(random.integers(1, 9)) if seed % 3 == 0 else 1
@@ -66,6 +67,12 @@ def test_the_quick_way_stays_within_a_few_bits_of_the_full_decode():
         quick, exact = hash_picture(data), hash_picture(data, exact=True)
         assert (quick.width, quick.height) == (exact.width, exact.height)
         assert quick.md5 == exact.md5
+        assert (quick.approximate, exact.approximate) == (True, False)
+        made, meant = (
+            {each.name: each.pdq for each in hashes.pdq_variants} for hashes in (quick, exact)
+        )
+        assert meant.keys() == made.keys()
+        undone.extend(distance(made[name], meant[name]) for name in meant)
         distances.append(distance(quick.pdq, exact.pdq))
         turned = [quick.pdq_turns[i : i + 32] for i in range(0, 224, 32)]
         expected = [exact.pdq_turns[i : i + 32] for i in range(0, 224, 32)]
@@ -74,6 +81,8 @@ def test_the_quick_way_stays_within_a_few_bits_of_the_full_decode():
     assert np.median(distances) <= 2
     assert np.percentile(distances, 95) <= 8
     assert np.median(ranks) <= 2
+    assert np.median(undone) <= 2
+    assert np.percentile(undone, 95) <= 12
     assert max(qualities) <= 3
 
 

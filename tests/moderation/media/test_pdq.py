@@ -5,6 +5,7 @@ import pdqhash
 import pytest
 
 from moderation.media import pdq
+from moderation.media.sampling import View
 from tests.moderation.media.drawing import distance, patterns, scene
 
 SIZES = [
@@ -117,9 +118,7 @@ def test_a_small_copy_is_read_as_block_means_of_the_true_size(eighths):
         luma = np.asarray(scene(803 + seed, 701 + 3 * seed, seed).convert("L"))
         small = block_means(luma, eighths)
         height, width = luma.shape
-        (value, *_), quality = pdq.scaled_dihedral(
-            small, height=height, width=width, eighths=eighths
-        )
+        (value, *_), quality = pdq.view_dihedral(View(small, height, width, eighths))
         expected, expected_quality = pdq.pdq(luma)
         distances.append(distance(value, expected))
         assert abs(quality - expected_quality) <= 3

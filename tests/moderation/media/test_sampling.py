@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from moderation.media import pdq, sampling
+from moderation.media.sampling import View
 from tests.moderation.media.drawing import distance, scene
 
 SIZES = (5, 63, 64, 100, 257, 1000, 4001)
@@ -23,7 +24,7 @@ def test_weights_of_each_sample_sum_to_one_within_the_copy(eighths, reverse):
 
 
 def hash_of(luma, rows, columns):
-    return pdq.grid_hash(sampling.sampled(luma, rows, columns))
+    return pdq.grid_hash(View.of(luma).sampled(rows, columns))
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])

@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from moderation.media import pdq
 from moderation.media.decode import decode
 from moderation.media.hashing import hash_picture
+from moderation.media.sampling import View
 from moderation.media.variants import Variant, differing, inside_margins, undone
 from tests.moderation.media.drawing import distance, encoded, scene
 
@@ -34,39 +35,39 @@ def test_margins_are_found_to_the_line(sides, colour, quality):
     drawn = framed(bright(403, 301), *sides, colour=colour)
     left, top = sides[:2]
     expected = (top, 301 + top, left, 403 + left)
-    found = inside_margins(luma_of(drawn, **options))
+    found = inside_margins(View.of(luma_of(drawn, **options)))
     assert np.abs(np.subtract(found, expected)).max() <= (0 if quality is None else 1)
 
 
 def test_two_pairs_of_margins_of_different_greys_are_both_found():
     drawn = framed(bright(300, 200), 20, 0, 20, 0, colour="white")
     drawn = framed(drawn, 0, 15, 0, 15, colour="black")
-    assert inside_margins(luma_of(drawn)) == (15, 215, 20, 320)
+    assert inside_margins(View.of(luma_of(drawn))) == (15, 215, 20, 320)
     drawn = framed(bright(300, 200), 0, 20, 0, 20, colour="white")
     drawn.paste("black", (0, 0, 15, 240))
     drawn.paste("black", (285, 0, 300, 240))
-    assert inside_margins(luma_of(drawn)) == (20, 220, 15, 285)
+    assert inside_margins(View.of(luma_of(drawn))) == (20, 220, 15, 285)
 
 
 def test_what_is_flat_behind_a_margin_is_the_pictures_own():
     own = framed(bright(300, 200), 0, 60, 0, 0, colour="black")
     drawn = framed(own, 10, 10, 10, 10, colour="white")
-    assert inside_margins(luma_of(drawn)) == (10, 270, 10, 310)
+    assert inside_margins(View.of(luma_of(drawn))) == (10, 270, 10, 310)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (4, 400), (5, 5), (64, 64), (300, 7)])
 @pytest.mark.parametrize("value", [0, 255])
 def test_a_flat_picture_keeps_a_middle(size, value):
     luma = np.full(size, value, np.uint8)
-    top, bottom, left, right = inside_margins(luma)
+    top, bottom, left, right = inside_margins(View.of(luma))
     assert 0 <= top < bottom <= size[0]
     assert 0 <= left < right <= size[1]
-    assert all(len(each.pdq) == 32 and each.quality == 0 for each in undone(luma))
+    assert all(len(each.pdq) == 32 and each.quality == 0 for each in undone(View.of(luma)))
 
 
 def test_the_variants_of_a_picture_are_those_of_the_pixels_they_speak_of():
     luma = luma_of(framed(scene(400, 300, 5), 30, 20, 30, 90))
-    found = {each.name: each for each in undone(luma)}
+    found = {each.name: each for each in undone(View.of(luma))}
     assert list(found) == ["trimmed", "trimmed_evenly", "uncropped_5", "uncropped_10"]
     assert distance(found["trimmed"].pdq, pdq.pdq(luma[20:320, 30:430])[0]) <= 2
     assert distance(found["trimmed_evenly"].pdq, pdq.pdq(luma[20:390, 30:430])[0]) <= 2
@@ -79,9 +80,9 @@ def test_the_variants_of_a_picture_are_those_of_the_pixels_they_speak_of():
 
 
 def test_without_margins_or_below_five_pixels_less_is_compared():
-    names = [each.name for each in undone(luma_of(scene(400, 300, 5)))]
+    names = [each.name for each in undone(View.of(luma_of(scene(400, 300, 5))))]
     assert names == ["uncropped_5", "uncropped_10"]
-    assert list(undone(np.zeros((4, 400), np.uint8))) == []
+    assert list(undone(View.of(np.zeros((4, 400), np.uint8)))) == []
 
 
 def test_equal_hashes_are_kept_once():
