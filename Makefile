@@ -7,6 +7,8 @@ T      ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 unexport VIRTUAL_ENV
+# Tests start very many processes; each would compile all of our modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

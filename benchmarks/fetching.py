@@ -1,6 +1,6 @@
 """A fetching scan over loopback on two cores, beside img2dataset and what must follow it.
 
-Ours is a scan by a real worker of two processes: HTTP, full decode, every hash, the match against
+Ours is a scan by a real worker of two processes: HTTP, decode, every hash, the match against
 an index, ledger and database. The peers' way to the same: img2dataset downloads (no re-encoding,
 sha256), then each file is hashed and looked up as hasher-matcher-actioner (HMA) does it.
 """
@@ -28,7 +28,7 @@ from benchmarks.working import scanned, workers
 
 KNOWN = 100_000
 DISTINCT = 500  # pictures that are made; the links ask for them again and again
-KNOWN_ONE_IN = 250
+KNOWN_ONE_IN = 500
 PROCESSES = 2
 SHARDS = 8
 
@@ -53,9 +53,10 @@ def measure(quick: bool) -> Results:
     results.notes.append(
         "Fetching: seconds of the clock on two cores, in turns; JPEGs of 0.5 megapixels from two "
         "small processes of our own that answer from memory, the same for all, on the same two "
-        f"cores. Ours decodes in full, hashes, looks eight orientations and all variants up among "
-        f"{KNOWN:,} known PDQ and writes ledger and flags; img2dataset runs in two processes "
-        f"of {downloading.THREADS} threads; HMA then hashes and looks up in two processes. The "
+        "cores. Ours decodes (what comes near in full), hashes, looks eight orientations and all "
+        f"variants up among {KNOWN:,} known PDQ and writes ledger and flags; one picture in "
+        f"{KNOWN_ONE_IN} is known, far more than in a real dataset. img2dataset runs in two "
+        f"processes of {downloading.THREADS} threads; HMA then hashes and looks up in two. The "
         "time that processes take to start is left out for all. No limit per host."
     )
     return results
@@ -72,8 +73,8 @@ def _compare(
         kept = downloading.download(urls, out / "kept", shard_rows=size // SHARDS, keep=True)
         hashed = _hma(index, sorted((out / "kept" / "out").glob("*.tar")), size)
         bare = downloading.download(urls, out / "bare", shard_rows=size // SHARDS, keep=False)
-        spent.append((ours, kept + hashed, bare))
-    ours, peers, bare = (sorted(each)[repeats // 2] for each in zip(*spent, strict=True))
+        spent.append((ours, kept + hashed, kept, bare))
+    ours, peers, kept, bare = (sorted(each)[repeats // 2] for each in zip(*spent, strict=True))
     links = f"{size:,} links"
     results.rows += [
         Row(
@@ -88,9 +89,16 @@ def _compare(
             "fetching scan, share of the bare download rate",
             links,
             rate(size, ours),
-            f"img2dataset, download alone {rate(size, bare)}",
+            f"img2dataset, nothing kept {rate(size, bare)}",
             bare / ours,
             Goal(0.6, 1),
+        ),
+        Row(
+            "fetching scan, share of the rate of downloading to disk",
+            links,
+            rate(size, ours),
+            f"img2dataset, tar files and sha256 {rate(size, kept)}",
+            kept / ours,
         ),
     ]
 

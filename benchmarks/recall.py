@@ -53,7 +53,7 @@ def _edits(results: Results, count: int) -> None:
         shares = [f"{100 * found / count:.0f} %" for found in (full, scaled, hma)]
         rows.append([name, *shares, spread(nearest)])
     columns = [
-        *("edit", "ours, full decode, all variants", "ours, scaled decode, eight orientations"),
+        *("edit", "ours, full decode", "ours, quick decode"),
         "threatexchange",
     ]
     results.extras.append(

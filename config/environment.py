@@ -111,7 +111,9 @@ def _create(folder: Path, *, with_pip: bool) -> None:
 
 def _uv(uv: str, folder: Path, locks: list[str]) -> bool:
     """Install exactly the locks with uv; return whether that went well (if not, pip takes over)."""
-    command = [uv, "pip", "sync", "--quiet", "--python", str(folder), "--require-hashes", *locks]
+    # Without it every process would compile what it imports, where bytecode is not kept.
+    options = ["--quiet", "--compile-bytecode", "--require-hashes", "--python", str(folder)]
+    command = [uv, "pip", "sync", *options, *locks]
     if subprocess.run(command, check=False).returncode == 0:
         return True
     print("uv failed: trying pip.", file=sys.stderr)

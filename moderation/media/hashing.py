@@ -11,6 +11,8 @@ from moderation.media.phash import phash
 from moderation.media.sampling import View
 from moderation.media.variants import Variant, differing, undone
 
+SLACK = 8  # bits beyond a threshold up to which a quick decode makes a full one necessary
+
 
 @dataclass(frozen=True)
 class PictureHashes:

@@ -96,12 +96,14 @@ def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int]:
     if view.exchanged:
         flip_h, flip_v = flip_v, flip_h
     p, h, v, r = (_frequencies(g, _DCT, _DCT_COLUMNS) for g in (plain, flip_h, flip_v, rot180))
-    return _all_bits(np.stack((p, h.T, r, v.T, h, v, p.T, r.T))), quality(plain)
+    hashes = _all_bits(np.stack((p, h.T, r, v.T, h, v, p.T, r.T)))
+    return [each.tobytes() for each in hashes], quality(plain)
 
 
 def grid_hash(grid: Grid) -> bytes:
     """Return the hash of the picture as it stands, from its 64x64 samples."""
-    return _bits(_frequencies(grid, _DCT, _DCT_COLUMNS))
+    value: bytes = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None])[0].tobytes()
+    return value
 
 
 def quality(grid: Grid) -> int:
@@ -123,16 +125,20 @@ def _contiguous(luma: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(luma, dtype=np.float32)
 
 
-def _bits(frequencies: Grid) -> bytes:
-    return _all_bits(frequencies[None])[0]
+@compiled
+def _all_bits(blocks: Any) -> Any:
+    """Return the hashes, (n, 32) uint8, of frequencies (n, 16, 16): a bit where above the median.
 
-
-def _all_bits(blocks: Grid) -> list[bytes]:
-    flat = blocks.reshape(len(blocks), -1)
-    # The lower of the two middle values, as the reference takes it.
-    median = np.partition(flat, _HALF - 1, axis=1)[:, _HALF - 1 : _HALF]
-    packed = np.packbits((flat > median)[:, ::-1], axis=1)
-    return [row.tobytes() for row in packed]
+    The median is the lower of the two middle values, as the reference takes it.
+    """
+    hashes = np.zeros((len(blocks), WIDTH), np.uint8)
+    for n in range(len(blocks)):
+        flat = blocks[n].copy().reshape(-1)
+        median = np.partition(flat, _HALF - 1)[_HALF - 1]
+        for i in range(flat.size):
+            if flat[flat.size - 1 - i] > median:
+                hashes[n, i // 8] |= np.uint8(128 >> (i % 8))
+    return hashes
 
 
 @compiled

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from moderation.datasets.readers import Batch
 from moderation.media.fetch import Fetched, Fetcher, FetchFailed
+from moderation.media.hashing import SLACK
 from moderation.media.room import Room, RoomClosed
 
 from . import examining
@@ -28,7 +29,6 @@ from .matcher import Matcher
 
 WINDOW_ROWS = 16_384  # entries that may be under way, or done and waiting for an earlier one
 HASHED_AT_ONCE = 16  # pictures looked up together
-SLACK = 12  # bits by which the hash of a quick decode may lie beside that of the full one
 TICK = 0.2  # seconds after which a stopped scan is noticed
 PATIENCE = 2.0  # seconds for threads to end; only the look-up of a name can take longer
 
@@ -83,7 +83,10 @@ class Flow:
         )
         self._asked: dict[int, Work] = {}  # by row
         self._ready: deque[Work] = deque()
-        self._changed = threading.Condition()
+        # One lock; those who hash wait for pictures, the caller for batches that are done.
+        self._lock = threading.Lock()
+        self._given = threading.Condition(self._lock)
+        self._finished = threading.Condition(self._lock)
         self._done = 0
         self._stopping = False
         self._error: BaseException | None = None
@@ -104,9 +107,9 @@ class Flow:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._changed:
+        with self._lock:
             self._stopping = True
-            self._changed.notify_all()
+            self._given.notify_all()
         self._hosts.close()
         self._room.close()
         if self._fetcher is not None:
@@ -144,19 +147,19 @@ class Flow:
                 carried.append(Work(group, at, data))
             elif self._fetcher is not None and url and facts.sha256 is None:
                 linked.append((url, Work(group, at)))
-        with self._changed:
+        with self._lock:
             group.left = len(carried) + len(linked)
             self._done += len(group.rows) - group.left
             self._ready.extend(carried)
             self._asked.update((work.facts.row, work) for _, work in linked)
-            self._changed.notify_all()
+            self._given.notify(len(carried))
         for url, work in linked:
             self._hosts.add(url, work.facts.row)
 
     def _wait_for(self, group: Group) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: not group.left or self._error, TICK)
+            with self._lock:
+                self._finished.wait_for(lambda: not group.left or self._error, TICK)
                 left, error = group.left, self._error
             if error is not None:
                 raise error
@@ -189,9 +192,9 @@ class Flow:
                 self._end([work])
             elif work.fetched is not None:
                 work.data = work.fetched.data
-                with self._changed:
+                with self._lock:
                     self._ready.append(work)
-                    self._changed.notify_all()
+                    self._given.notify()
 
     def _hash(self) -> None:
         """What a thread for the pictures does."""
@@ -222,8 +225,8 @@ class Flow:
         return self._matcher.quick(columns_of([work.facts for work in likely]))
 
     def _next_ready(self) -> list[Work]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._stopping)
+        with self._lock:
+            self._given.wait_for(lambda: self._ready or self._stopping)
             if self._stopping:
                 return []
             share = -(-len(self._ready) // self._hashing)
@@ -247,12 +250,12 @@ class Flow:
             if work.fetched is not None:
                 self._room.give(len(work.data))
             work.data, work.fetched = b"", None
-        with self._changed:
+        with self._lock:
             self._done += len(works)
             for work in works:
                 work.group.left -= 1
             if not all(work.group.left for work in works):
-                self._changed.notify_all()
+                self._finished.notify()
 
     def _made(self, job: Callable[[], None], count: int) -> list[threading.Thread]:
         return [threading.Thread(target=self._run, args=(job,), daemon=True) for _ in range(count)]
@@ -265,6 +268,6 @@ class Flow:
         except BaseException as error:  # noqa: BLE001  # raised again where the rows are read
             if self._stopping:
                 return
-            with self._changed:
+            with self._lock:
                 self._error = error
-                self._changed.notify_all()
+                self._finished.notify()
