@@ -98,7 +98,12 @@ class Part:
         return RowFacts(**{name: self.batch.column(name)[at].as_py() for name in NAMES})
 
     def rows(self) -> list[RowFacts]:
-        lists = [self.batch.column(name).to_pylist() for name in NAMES]
+        count = self.batch.num_rows
+        # Of entries that nobody hashed yet most columns are empty: no object is made for each null.
+        lists = [
+            [None] * count if each.null_count == count else each.to_pylist()
+            for each in map(self.batch.column, NAMES)
+        ]
         return [RowFacts(*values) for values in zip(*lists, strict=True)]
 
     def as_columns(self) -> dict[str, Any]:
