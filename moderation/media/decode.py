@@ -171,24 +171,29 @@ def later_frames(
     """Yield number, from 1, and picture of those frames after the first that are ``wanted``.
 
     Every frame counts, looked at or only passed: up to ``max_pixels`` in all, a small one as
-    _LEAST_FRAME, and _FRAMES_SECONDS. What lies beyond, or behind a broken frame, is left out: the
-    first one is the picture, and it was decoded.
+    _LEAST_FRAME, and _FRAMES_SECONDS of ours, not of whoever takes them. What lies beyond, or
+    behind a broken frame, is left out: the first one is the picture, and it was decoded.
     """
     name = format_of(data)
     if name not in _WITH_FRAMES:
         return
-    passed, end = 0, time.monotonic() + _FRAMES_SECONDS
+    passed, left = 0, _FRAMES_SECONDS
     try:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as opened:
             for number in itertools.count(1):
+                began = time.monotonic()
                 opened.seek(number)
                 passed += max(opened.width * opened.height, _LEAST_FRAME)
-                if passed > max_pixels or time.monotonic() > end:
+                if passed > max_pixels or left < 0:
                     return
+                picture = None
                 if wanted(number):
                     opened.load()
                     seen = _turned(flattened(opened), _orientation(opened))
-                    yield number, Picture(name, _pixels(seen))
+                    picture = Picture(name, _pixels(seen))
+                left -= time.monotonic() - began
+                if picture is not None:
+                    yield number, picture
     except EOFError:
         return
     except Exception:  # noqa: BLE001  whatever a hostile file makes Pillow's readers trip over

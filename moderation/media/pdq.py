@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.media import sampling
 from moderation.media.compiled import compiled
-from moderation.media.sampling import Grid, View
+from moderation.media.sampling import Band, Grid, View, across, down
 
 WIDTH = 32  # bytes of one hash
 SMALLEST_SIDE = 5  # pixels; below it the reference gives an all-zero hash of quality 0
@@ -45,6 +44,7 @@ def _dct_matrix() -> Grid:
 
 _DCT = _dct_matrix()
 _DCT_COLUMNS = np.ascontiguousarray(_DCT.T)
+_UNKNOWN = np.empty((0, 64), np.float32)
 
 
 def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
@@ -55,7 +55,8 @@ def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
     if min(luma.shape) < SMALLEST_SIDE:
         return bytes(WIDTH), 0
     grid = _grid(_contiguous(luma))
-    return grid_hash(grid), quality(grid)
+    hashes = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None])
+    return hashes[0].tobytes(), int(_quality(grid))
 
 
 def dihedral(luma: NDArray[Any]) -> tuple[list[bytes], int]:
@@ -84,31 +85,24 @@ def view_dihedral(view: View) -> tuple[list[bytes], int]:
 
 def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int]:
     """Return the eight hashes and the quality; ``plain``: the samples as they stand, if known."""
-    seen = sampling.down(view.pixels, view.rows())
-    mirrored = sampling.down(view.pixels, view.rows(mirrored=True))
-    across = (view.columns(), view.columns(mirrored=True))
-    if plain is None:
-        plain = view.upright(sampling.across(seen, across[0]))
-    flip_h, flip_v, rot180 = (
-        view.upright(sampling.across(lines, columns))
-        for lines, columns in ((seen, across[1]), (mirrored, across[0]), (mirrored, across[1]))
+    hashes, found = _eight(
+        view.pixels,
+        view.rows(),
+        view.rows(mirrored=True),
+        view.columns(),
+        view.columns(mirrored=True),
+        view.exchanged,
+        _UNKNOWN if plain is None else plain,
+        _DCT,
+        _DCT_COLUMNS,
     )
-    if view.exchanged:
-        flip_h, flip_v = flip_v, flip_h
-    p, h, v, r = (_frequencies(g, _DCT, _DCT_COLUMNS) for g in (plain, flip_h, flip_v, rot180))
-    hashes = _all_bits(np.stack((p, h.T, r, v.T, h, v, p.T, r.T)))
-    return [each.tobytes() for each in hashes], quality(plain)
+    return [each.tobytes() for each in hashes], int(found)
 
 
-def grid_hash(grid: Grid) -> bytes:
-    """Return the hash of the picture as it stands, from its 64x64 samples."""
-    value: bytes = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None])[0].tobytes()
-    return value
-
-
-def quality(grid: Grid) -> int:
-    """Return how much there is to see in the 64x64 samples: the sum of clear steps, 0 to 100."""
-    return int(_quality(grid))
+def part_hash(view: View, rows: Band, columns: Band) -> tuple[bytes, int]:
+    """Return hash and quality of what ``rows`` and ``columns`` make of the picture in ``view``."""
+    value, found = _one(view.pixels, rows, columns, view.exchanged, _DCT, _DCT_COLUMNS)
+    return value.tobytes(), int(found)
 
 
 def luma_of(pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -311,6 +305,53 @@ def _add_rows(factors: Any, rows: Any, out: Any) -> None:
             total += q * b[j]
             total += r * c[j]
             out[j] = total + s * d[j]
+
+
+@compiled
+def _one(pixels: Any, rows: Any, columns: Any, exchanged: bool, dct: Any, dct_columns: Any) -> Any:
+    """Return hash and quality of one picture that is sampled by weights."""
+    grid = _upright(across(down(pixels, rows), columns), exchanged)
+    blocks = _frequencies(grid, dct, dct_columns).reshape((1, 16, 16))
+    return _all_bits(blocks)[0], _quality(grid)
+
+
+@compiled
+def _eight(
+    pixels: Any,
+    rows: Any,
+    mirrored_rows: Any,
+    columns: Any,
+    mirrored_columns: Any,
+    exchanged: bool,
+    plain: Any,
+    dct: Any,
+    dct_columns: Any,
+) -> Any:
+    """Return the hashes of all orientations, (8, 32), and the quality of the first.
+
+    ``plain`` are the samples of the picture as it stands, or nothing: then they go by weights too.
+    """
+    seen, mirrored = down(pixels, rows), down(pixels, mirrored_rows)
+    if not len(plain):
+        plain = _upright(across(seen, columns), exchanged)
+    flip_h = _upright(across(seen, mirrored_columns), exchanged)
+    flip_v = _upright(across(mirrored, columns), exchanged)
+    if exchanged:
+        flip_h, flip_v = flip_v, flip_h
+    rot180 = _upright(across(mirrored, mirrored_columns), exchanged)
+    p = _frequencies(plain, dct, dct_columns)
+    h = _frequencies(flip_h, dct, dct_columns)
+    v = _frequencies(flip_v, dct, dct_columns)
+    r = _frequencies(rot180, dct, dct_columns)
+    blocks = np.empty((8, 16, 16), np.float32)
+    blocks[0], blocks[1], blocks[2], blocks[3] = p, h.T, r, v.T
+    blocks[4], blocks[5], blocks[6], blocks[7] = h, v, p.T, r.T
+    return _all_bits(blocks), _quality(plain)
+
+
+@compiled
+def _upright(grid: Any, exchanged: bool) -> Any:
+    return np.ascontiguousarray(grid.T) if exchanged else grid
 
 
 @compiled

@@ -60,14 +60,6 @@ class View:
         """Return the weights across, as ``rows`` returns those down."""
         return self._band(self.width, size, start, (self.turn in (2, 3, 7, 8)) != mirrored)
 
-    def sampled(self, rows: "Band", columns: "Band") -> Grid:
-        """Return the 64x64 samples as they are seen."""
-        return self.upright(across(down(self.pixels, rows), columns))
-
-    def upright(self, grid: Grid) -> Grid:
-        """Return samples of the stored picture as they are seen."""
-        return np.ascontiguousarray(grid.T) if self.exchanged else grid
-
     def _band(self, stored: int, size: int | None, start: int, reverse: bool) -> "Band":
         return band(stored, size=size, start=start, reverse=reverse, eighths=self.eighths)
 
@@ -88,18 +80,6 @@ def band(
     it backwards. ``eighths``: what is at hand is a copy at that many eighths of the stored size.
     """
     return Band(*_weights(stored, stored if size is None else size, start, reverse, eighths))
-
-
-def down(pixels: NDArray[Any], rows: Band) -> Grid:
-    """Return the 64 rows of samples of ``pixels``, as wide as these."""
-    lines: Grid = _down(pixels, *rows)
-    return lines
-
-
-def across(lines: Grid, columns: Band) -> Grid:
-    """Return the 64 columns of samples of what ``down`` returned."""
-    grid: Grid = _across(lines, *columns)
-    return grid
 
 
 @compiled
@@ -141,7 +121,9 @@ def _weights(stored: int, size: int, start: int, reverse: bool, eighths: int) ->
 
 
 @compiled
-def _down(pixels: Any, first: Any, count: Any, weights: Any) -> Any:
+def down(pixels: Any, rows: Any) -> Any:
+    """Return the 64 rows of samples of ``pixels``, as wide as these, by a Band."""
+    first, count, weights = rows
     width = pixels.shape[1]
     lines = np.zeros((64, width), np.float32)
     for y in range(64):
@@ -155,8 +137,12 @@ def _down(pixels: Any, first: Any, count: Any, weights: Any) -> Any:
 
 
 @compiled
-def _across(lines: Any, first: Any, count: Any, weights: Any) -> Any:
-    """Four rows at once: one alone waits for its own sum."""
+def across(lines: Any, columns: Any) -> Any:
+    """Return the 64 columns of samples of what ``down`` returned, by a Band.
+
+    Four rows at once: one alone waits for its own sum.
+    """
+    first, count, weights = columns
     grid = np.empty((64, 64), np.float32)
     for y in range(0, 64, 4):
         for k in range(64):

@@ -94,8 +94,8 @@ def _uncropped(side: Callable[..., Band], stored: int, share: float) -> Band:
 
 
 def _variant(name: str, view: View, rows: Band, columns: Band) -> Variant:
-    grid = view.sampled(rows, columns)
-    return Variant(name, pdq.quality(grid), pdq.grid_hash(grid))
+    value, quality = pdq.part_hash(view, rows, columns)
+    return Variant(name, quality, value)
 
 
 @compiled

@@ -24,7 +24,7 @@ def test_weights_of_each_sample_sum_to_one_within_the_copy(eighths, reverse):
 
 
 def hash_of(luma, rows, columns):
-    return pdq.grid_hash(View.of(luma).sampled(rows, columns))
+    return pdq.part_hash(View.of(luma), rows, columns)[0]
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
