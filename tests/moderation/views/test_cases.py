@@ -115,6 +115,14 @@ def test_the_page_shows_evidence_and_no_url_caption_or_whole_hash(login, reviewe
     assert "no-store" in page["Cache-Control"]
 
 
+def test_evidence_says_where_a_distance_is_not_exact(login, reviewer):
+    case = make_case(near=True)
+    said = "apart, give or take a few, as its hash comes from a quick decode; up to 31 counts"
+    assert said not in text(login(reviewer).get(at("case", case)))
+    Match.objects.update(approximate=True)
+    assert said in text(login(reviewer).get(at("case", case)))
+
+
 def test_no_inline_script_or_style(login, lead):
     case = make_case(near=True)
     queue.claim(case, by=lead)
