@@ -22,11 +22,11 @@ PROPOSED, DISPUTED, ESCALATED = 12, 1, 2
 
 CASES = """
 INSERT INTO moderation_case (state, came_from, edit_no, harm_class, triage, priority, exact,
-    due_at, opened_at, reopened_because, legal_hold_reason, lease_token)
+    due_at, opened_at, reopened_because, legal_hold_reason, lease_token, lease_kind)
 SELECT state, '', CASE state WHEN 'open' THEN 0 ELSE 2 END, 'csam', triage,
     severity * (CASE WHEN n %% 3 = 0 THEN 1 + (n %% 31) / 62.0 ELSE 2 END)
         * (1 + log(1 + (n %% 7 = 0)::int)), n %% 3 <> 0,
-    opened_at + due, opened_at, '', '', ''
+    opened_at + due, opened_at, '', '', '', ''
 FROM (
     SELECT n, now() - interval '1 minute' * (n::bigint * 7919 %% 86400) AS opened_at,
         CASE WHEN n %% 100 < %(proposed)s THEN 'proposed' WHEN n %% 100 < %(disputed)s
@@ -89,12 +89,12 @@ JOIN moderation_knownhash AS k
 # The first answer of the cases that wait for somebody else, given by each person in turn.
 ANSWERED = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    answered_at, settles_at, settled_at, ended, superseded)
+    answered_at, settles_at, settled_at, ended, superseded, draft, note)
 SELECT c.id, CASE WHEN c.number <= %(own)s
         THEN (%(people)s::bigint[])[1 + c.number %% cardinality(%(people)s::bigint[])]
         ELSE %(others)s END,
     'first', c.opened_at, CASE c.state WHEN 'escalated' THEN 'ESCALATE' ELSE 'REMOVE_KNOWN' END,
-    'csam', '', c.opened_at, c.opened_at, c.opened_at, 'answered', false
+    'csam', '', c.opened_at, c.opened_at, c.opened_at, 'answered', false, '{}', ''
 FROM (
     SELECT *, row_number() OVER (ORDER BY id) AS number FROM moderation_case
     WHERE state IN ('proposed', 'disputed', 'escalated')
@@ -102,9 +102,9 @@ FROM (
 """
 SECOND = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    answered_at, settles_at, settled_at, ended, superseded)
+    answered_at, settles_at, settled_at, ended, superseded, draft, note)
 SELECT id, %(others)s + 1, 'second', opened_at, 'KEEP_FALSE_MATCH', '', 'another boat',
-    opened_at, opened_at, opened_at, 'answered', false
+    opened_at, opened_at, opened_at, 'answered', false, '{}', ''
 FROM moderation_case WHERE state = 'disputed'
 """
 EVENTS = """
@@ -122,6 +122,7 @@ CROSS JOIN (VALUES (1, 'case_claimed'), (2, 'answer_given'), (3, 'answer_settled
 # Everybody but the one who is measured holds one of the most urgent; a few leases have run out.
 LEASED = """
 UPDATE moderation_case AS c SET leased_by_id = (%(people)s::bigint[])[1 + p.number],
+    lease_kind = 'work',
     lease_token = md5(p.number::text),
     lease_expires_at = now()
         + CASE WHEN p.number %% 7 = 0 THEN interval '-1 hour' ELSE '9 hours' END
@@ -132,8 +133,8 @@ FROM (
 """
 HELD = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    ended, superseded)
-SELECT id, leased_by_id, 'first', now(), '', '', '', '', false
+    ended, superseded, draft, note)
+SELECT id, leased_by_id, 'first', now(), '', '', '', '', false, '{}', ''
 FROM moderation_case WHERE leased_by_id IS NOT NULL
 """
 TABLES = ("case", "review", "entry", "flag", "match", "knownhash", "custodyevent", "casetally")

@@ -242,6 +242,8 @@ SCREEN_MAX_BYTES = 32 * 1024 * 1024
 
 # --- review --------------------------------------------------------------------------------------
 LEASE_SECONDS = env.number("LEASE_SECONDS", 600)
+HOLD_HOURS = env.number("HOLD_HOURS", 24)  # at most, and how long a hand-over waits to be taken
+HOLDS_EACH = env.number("HOLDS_EACH", 3)
 ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
 TICKET_SECONDS = 60
 REVEALS_PER_DAY = env.number("REVEALS_PER_DAY", 200)

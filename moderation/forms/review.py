@@ -3,12 +3,20 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import QueryDict
 
 from moderation.models import Case, HashList, Preview, Review, Revision
 from moderation.models.case import HarmClass, Triage
 from moderation.models.custody import plain_words
+from moderation.review.passing import SkipReason
 
 REASON_CHARACTERS = 4000
+NOTE_CHARACTERS = 300
+# Outside the form of the answer and sent with it, so that what was written there comes along.
+WITH_ANSWER = {"form": "answer-form"}
 
 
 class QueueFilter(forms.Form):
@@ -66,6 +74,84 @@ class AnswerForm(HeldForm):
         help_text="Stays inside; never part of a report. Facts only, no names.",
     )
     then = forms.ChoiceField(required=False, choices=[("next", "Next"), ("stay", "Stay")])
+
+
+class DraftForm(forms.Form):
+    """An answer as it is being written: whatever of it is there."""
+
+    answer = forms.ChoiceField(required=False, choices=Review.Answer.choices)
+    harm_class = forms.ChoiceField(required=False, choices=HarmClass.choices)
+    reason = forms.CharField(required=False, max_length=REASON_CHARACTERS)
+
+
+def draft_in(sent: QueryDict) -> dict[str, str]:
+    """What was sent of an answer; what is no part of one is left out."""
+    form = DraftForm(sent)
+    form.is_valid()
+    return {name: said for name, said in form.cleaned_data.items() if said}
+
+
+def _note(label: str, help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=NOTE_CHARACTERS,
+        validators=[plain_words],
+        widget=forms.Textarea(  # in a line of text, Enter would send the answer
+            attrs=WITH_ANSWER
+            | {"class": "form-control", "rows": 2, "dir": "auto", "autocomplete": "off"}
+        ),
+        help_text=help_text,
+    )
+
+
+class HoldForm(forms.Form):
+    """For how long a case is put on hold, and why."""
+
+    hours = forms.TypedChoiceField(
+        label="For",
+        coerce=int,
+        widget=forms.Select(attrs=WITH_ANSWER | {"class": "form-select"}),
+    )
+    why = _note("Why", "Leads read it. No links, no hashes, no names.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most: int = settings.HOLD_HOURS
+        offered = [hours for hours in (1, 4, 8) if hours < most]
+        choices = [(hours, f"{hours} h") for hours in (*offered, most)]
+        self.fields["hours"].choices = choices  # type: ignore[attr-defined]
+
+
+class Receiver(forms.ModelChoiceField):
+    def label_from_instance(self, person: Any) -> str:
+        return str(person.person.pseudonym)
+
+
+class HandOverForm(forms.Form):
+    """Whom a case is handed over to, and what they should know."""
+
+    receiver = Receiver(
+        User.objects.none(),
+        label="To",
+        required=False,
+        empty_label="Whoever is next",
+        widget=forms.Select(attrs=WITH_ANSWER | {"class": "form-select"}),
+    )
+    note = _note("Note", "Whoever takes the case reads it. No links, no hashes, no names.")
+
+    def __init__(self, *args: Any, receivers: "QuerySet[User]", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["receiver"].queryset = receivers  # type: ignore[attr-defined]
+
+
+class SkipForm(forms.Form):
+    """Why a case is skipped."""
+
+    skip_reason = forms.ChoiceField(
+        label="Why",
+        choices=SkipReason.choices,
+        widget=forms.Select(attrs=WITH_ANSWER | {"class": "form-select"}),
+    )
 
 
 class UndoForm(forms.Form):

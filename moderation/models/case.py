@@ -67,7 +67,15 @@ class CaseQuerySet(models.QuerySet["Case"]):
         return self.filter(lease_expires_at__gt=Now())
 
     def leased_to(self, user: "User") -> "CaseQuerySet":
+        """Theirs by a lease of whatever kind."""
         return self.leased().filter(leased_by=user)
+
+    def worked_on_by(self, user: "User") -> "CaseQuerySet":
+        """The one case, if any, that this person may look at and answer now."""
+        return self.leased_to(user).filter(lease_kind=Case.Lease.WORK)
+
+    def on_hold(self) -> "CaseQuerySet":
+        return self.leased().filter(lease_kind=Case.Lease.HOLD)
 
     def by_priority(self) -> "CaseQuerySet":
         return self.order_by(*WORK_ORDER)
@@ -89,6 +97,11 @@ class Case(models.Model):
         DISPUTED = "disputed", "Two people differ"
         ESCALATED = "escalated", "With a lead"
         CLOSED = "closed", "Closed"
+
+    class Lease(models.TextChoices):
+        WORK = "work", "In work"
+        HOLD = "hold", "On hold"
+        HANDED = "handed", "Handed over, not taken yet"
 
     # The one table of transitions: (state, event) -> next state. Undo goes back to `came_from`.
     TRANSITIONS: dict[tuple[str, str], str] = {
@@ -127,7 +140,10 @@ class Case(models.Model):
     leased_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="leases"
     )
-    lease_token = models.CharField(max_length=43, blank=True)
+    lease_kind = models.CharField(max_length=10, choices=Lease.choices, blank=True)
+    lease_token = models.CharField(
+        max_length=43, blank=True, help_text="Of the tab that works; empty for the other kinds."
+    )
     lease_expires_at = models.DateTimeField(null=True)
 
     objects = CaseQuerySet.as_manager()
@@ -159,7 +175,11 @@ class Case(models.Model):
                 condition=Q(legal_hold_since__isnull=True, legal_hold_reason="")
                 | Q(legal_hold_since__isnull=False) & ~Q(legal_hold_reason=""),
                 name="legal_hold_has_a_reason",
-            )
+            ),
+            # A lease that ran out counts too until its person claims again, which ends it.
+            models.UniqueConstraint(
+                fields=["leased_by"], condition=Q(lease_kind="work"), name="one_work_lease_each"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -187,6 +207,7 @@ class Case(models.Model):
             setattr(self, name, value)
 
 
+_PASSED_ON = Q(ended__in=["skipped", "not_for_me", "handed"], superseded=False)
 _STANDING = Q(settled_at__isnull=False, superseded=False) & ~Q(answer="")
 
 
@@ -194,6 +215,10 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def standing(self) -> "ReviewQuerySet":
         """Answers that count: given, settled, not undone, and from the case's present round."""
         return self.filter(_STANDING)
+
+    def passed_on(self) -> "ReviewQuerySet":
+        """Ended, in the case's present round, by giving it to somebody else on purpose."""
+        return self.filter(_PASSED_ON)
 
     def unsettled(self) -> "ReviewQuerySet":
         return self.filter(ended=Review.Ended.ANSWERED, settled_at__isnull=True)
@@ -218,6 +243,10 @@ class Review(models.Model):
         RELEASED = "released"
         EXPIRED = "expired"
         UNDONE = "undone"
+        SKIPPED = "skipped"
+        NOT_FOR_ME = "not_for_me"
+        HANDED = "handed"
+        TAKEN_OVER = "taken_over"
 
     REMOVALS = (Answer.REMOVE_KNOWN, Answer.REMOVE_SUSPECT)
 
@@ -235,6 +264,12 @@ class Review(models.Model):
     settles_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     ended = models.CharField(max_length=10, choices=Ended.choices, blank=True)
+    draft = models.JSONField(
+        default=dict, blank=True, help_text="An answer being written: code, class, reason."
+    )
+    note = models.CharField(
+        max_length=300, blank=True, help_text="Why it is on hold, or what went with a hand-over."
+    )
     superseded = models.BooleanField(default=False, help_text="From before the case was reopened.")
 
     objects = ReviewQuerySet.as_manager()
@@ -244,6 +279,7 @@ class Review(models.Model):
         indexes = [
             models.Index(fields=["settles_at"], condition=Q(settled_at=None), name="unsettled"),
             models.Index(fields=["reviewer", "case"], condition=_STANDING, name="standing_answers"),
+            models.Index(fields=["reviewer", "case"], condition=_PASSED_ON, name="passed_on"),
         ]
 
     def __str__(self) -> str:

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from moderation.models import Case, CustodyEvent, Flag, HashList, Match, Review
-from moderation.models.case import CaseConflict
-from moderation.review import decisions, queue
+from moderation.models.case import CaseConflict, ReviewQuerySet
+from moderation.review import decisions, leases, queue
 
 
 class AnswerNotOffered(Exception):
@@ -90,7 +90,7 @@ def give(
         return repeated
     if locked.edit_no != edit_no:
         raise CaseConflict(f"case {case.pk} is at edit {locked.edit_no}, not {edit_no}")
-    held = Case.objects.leased_to(by).filter(pk=case.pk, lease_token=token)
+    held = Case.objects.worked_on_by(by).filter(pk=case.pk, lease_token=token)
     review = locked.reviews.filter(reviewer=by, ended="").last()
     if not token or review is None or not held.exists():
         raise CaseConflict(f"case {case.pk}: the lease has ended")
@@ -103,6 +103,7 @@ def give(
     review.answer = answer
     review.harm_class = (harm_class or locked.harm_class) if answer in Review.REMOVALS else ""
     review.reason = reason
+    review.draft = {}
     review.idempotency_key = idempotency_key
     review.ended = Review.Ended.ANSWERED
     review.answered_at = queue.database_now()
@@ -110,7 +111,12 @@ def give(
     review.save()
     before = {"state": locked.state}
     locked.move(
-        "answer", came_from=locked.state, leased_by=None, lease_token="", lease_expires_at=None
+        "answer",
+        came_from=locked.state,
+        leased_by=None,
+        lease_kind="",
+        lease_token="",
+        lease_expires_at=None,
     )
     after = {"state": locked.state, "review": review.pk, "answer": answer}
     if review.harm_class:
@@ -121,8 +127,13 @@ def give(
 
 def undoable(*, by: User) -> Review | None:
     """The person's latest answer that can still be undone."""
-    waiting = Review.objects.unsettled().filter(reviewer=by, settles_at__gt=Now())
-    return waiting.select_related("case").last()
+    return waiting(by=by).last()
+
+
+def waiting(*, by: User) -> ReviewQuerySet:
+    """All answers of the person that can still be undone."""
+    unsettled = Review.objects.unsettled().filter(reviewer=by, settles_at__gt=Now())
+    return unsettled.select_related("case")
 
 
 @transaction.atomic
@@ -134,16 +145,20 @@ def undo(review: Review, *, by: User) -> Case:
     Raises:
         CaseConflict: the time is over, it is undone already, or it is another person's answer.
     """
-    case, others = queue.lock_with_own(review.case, by=by)
+    case, others = leases.lock_with_own(review.case, by=by)
     mine = Review.objects.unsettled().filter(pk=review.pk, reviewer=by, settles_at__gt=Now())
     if not mine.update(ended=Review.Ended.UNDONE):
         raise CaseConflict(f"review {review.pk} can no longer be undone")
-    for other in others:
-        queue.let_go(other, by=by)
+    leases.put_down(others, by=by)
     before = {"state": case.state}
     case.move("undo", to=case.came_from, came_from="")
-    queue.lend(case, to=by)
-    again = case.reviews.create(reviewer=by, stage=review.stage)
+    leases.lend(case, to=by)
+    draft = {"answer": review.answer, "harm_class": review.harm_class, "reason": review.reason}
+    again = case.reviews.create(
+        reviewer=by,
+        stage=review.stage,
+        draft={name: said for name, said in draft.items() if said},
+    )
     CustodyEvent.objects.append(
         "answer_undone",
         case,

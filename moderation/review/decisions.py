@@ -196,6 +196,7 @@ def _decide(
     if first.reviewer_id == second.reviewer_id:
         raise SamePerson(f"case {case.pk}: one person answered twice")
     before = {"state": case.state}
+    case.reviews.exclude(draft={}).update(draft={})  # what nobody will go on writing
     case.move("close", closed_at=timezone.now(), harm_class=harm_class, came_from="")
     decision = Decision.objects.create(
         case=case,

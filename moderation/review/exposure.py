@@ -19,7 +19,7 @@ from moderation import permissions
 from moderation.evidence import store
 from moderation.media.preview import enlarge
 from moderation.models import Case, CustodyEvent, Entry, Grant, LegalBasis, Preview, Reveal
-from moderation.review import decisions, queue
+from moderation.review import decisions, leases
 
 OUTLINE = "L0 · outline"
 SHOWN_SIDE = 384  # pixels, of the smooth enlargement on the page
@@ -73,7 +73,7 @@ def reveal(case: Case, entry: Entry, *, by: User, level: int, session: str) -> s
     Raises:
         Locked: the level is not open; the message is for the person.
     """
-    locked, _ = queue.lock_with_own(case, by=by)  # one at a time, so the daily limit is a limit
+    locked, _ = leases.lock_with_own(case, by=by)  # one at a time, so the daily limit is a limit
     if not Entry.objects.filter(pk=entry.pk, flag__case=locked).exists():
         raise Locked("This entry belongs to another case.")
     step = {step.number: step for step in levels(locked, entry, by=by)}.get(level)
@@ -115,6 +115,7 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
             opened_at__isnull=True,
             issued_at__gt=oldest,
             case__leased_by=by,
+            case__lease_kind=Case.Lease.WORK,
             case__lease_expires_at__gt=Now(),
         )
         row = good.select_related("case").first()
@@ -163,7 +164,7 @@ def left_today(*, by: User) -> int:
 
 
 def _locked_for_all(case: Case, entry: Entry, *, by: User) -> str:
-    if not Case.objects.leased_to(by).filter(pk=case.pk).exists():
+    if not Case.objects.worked_on_by(by).filter(pk=case.pk).exists():
         return "Take the case first: only its holder may look."
     # Made-up pictures need no permission to be looked at; everything else waits for one (H1).
     if not entry.revision.dataset.synthetic and not LegalBasis.objects.current().exists():

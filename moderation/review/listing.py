@@ -54,12 +54,12 @@ def figures(user: User) -> dict[str, Any]:
 
     ``first``, ``second``, ``lead``: cases they can take now, by the turn; ``yours`` their sum,
     ``oldest`` (datetime or None) and ``due`` (within 24 hours or over) of them, counted no further
-    than COUNTED: ``due_goes_on`` says whether there are more. ``held``: the case they hold. Of the
-    others in work: ``others_hold``, ``you_answered``, ``for_leads``; ``waiting`` is all there is
-    in work.
+    than COUNTED: ``due_goes_on`` says whether there are more. ``held``: the case they work on;
+    ``kept``: how many they have on hold or were handed. Of the others in work: ``others_hold``,
+    ``you_answered``, ``you_passed_on``, ``for_leads``; ``waiting`` is all there is in work.
 
-    No case is counted for it but those that somebody holds and those that the person answered: the
-    rest is what the tally has more than these.
+    No case is counted for it but those that somebody holds and those that the person answered or
+    passed on: the rest is what the tally has more than these.
     """
     counts = _counts(user)
     states = queue.states_of(user)
@@ -69,13 +69,16 @@ def figures(user: User) -> dict[str, Any]:
 
     def free(*among: str) -> int:
         mine = [state for state in among if state in states]
-        return of("all", *mine) - sum(of(what, *mine) for what in ("own", "held", "answered"))
+        others = ("kept", "own", "held", "answered", "passed_on")
+        return of("all", *mine) - sum(of(what, *mine) for what in others)
 
     first, second = free(Case.State.OPEN), free(Case.State.PROPOSED)
     lead = free(*Case.FOR_LEADS)
     waiting, yours = of("all", *Case.IN_WORK), first + second + lead
     held, answered = of("held", *Case.IN_WORK), of("answered", *Case.IN_WORK)
-    workable = queue.workable_by(user)
+    own, kept = of("own", *Case.IN_WORK), of("kept", *Case.IN_WORK)
+    passed_on = of("passed_on", *states)
+    workable = queue.offered_to(user)
     oldest = [
         workable.filter(state=state).order_by("opened_at").values_list("opened_at").first()
         for state in states
@@ -93,13 +96,16 @@ def figures(user: User) -> dict[str, Any]:
         "waiting": waiting,
         "others_hold": held,
         "you_answered": answered,
-        "for_leads": waiting - yours - held - answered - of("own", *Case.IN_WORK),
-        "held": Case.objects.leased_to(user).first(),
+        "you_passed_on": passed_on,
+        "kept": kept,
+        "for_leads": waiting - yours - held - answered - passed_on - kept - own,
+        "held": Case.objects.worked_on_by(user).first(),
     }
 
 
 def _counts(user: User) -> dict[tuple[str, str], int]:
-    """By state: all cases in work; of these held by the person, by others; answered and free.
+    """By state: all cases in work; of these the person's own and held by others; and of those that
+    are free what the person answered, and what else they passed on.
 
     One statement, so that the figures are of one moment and come to a whole.
     """
@@ -109,12 +115,18 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
     )
     leased = Case.objects.filter(in_work).leased()
     answers = Review.objects.standing().filter(reviewer=user)
-    free = Case.objects.filter(in_work, pk__in=answers.values("case")).unleased()
+    free = Case.objects.filter(in_work).unleased()
+    answered = free.filter(pk__in=answers.values("case"))
+    passed_on = Review.objects.passed_on().filter(reviewer=user)
+    passed = free.filter(pk__in=passed_on.values("case")).exclude(pk__in=answers.values("case"))
+    own = leased.filter(leased_by=user)
     parts = [
         ("all", CaseTally.objects.filter(in_work), Sum("cases")),
-        ("own", leased.filter(leased_by=user), Count("pk")),
+        ("own", own.filter(lease_kind=Case.Lease.WORK), Count("pk")),
+        ("kept", own.exclude(lease_kind=Case.Lease.WORK), Count("pk")),
         ("held", leased.exclude(leased_by=user), Count("pk")),
-        ("answered", free, Count("pk")),
+        ("answered", answered, Count("pk")),
+        ("passed_on", passed, Count("pk")),
     ]
     rows = [
         part.order_by().annotate(what=Value(what)).values_list("state", "what").annotate(n=count)

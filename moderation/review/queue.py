@@ -2,11 +2,10 @@
 
 A lease lives in the case's row and ends by the database's clock. Nothing frees an expired one:
 the next claim simply takes the case, and `record_expired` only writes down what happened.
-Locks are taken in one order: the person, then their cases, then the chain of custody.
 """
 
-import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -15,13 +14,13 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from moderation import permissions
-from moderation.models import Case, CustodyEvent, Grant, Person, Review
+from moderation.models import Case, CustodyEvent, Grant, Review
 from moderation.models.case import CaseConflict, CaseQuerySet
-from moderation.models.person import pseudonym_of
+from moderation.review import leases
 
 RULE = (
-    "Start next takes the most urgent case that nobody holds and that you have not answered: "
-    "first by priority, then the oldest."
+    "Start next takes what was handed to you, else the most urgent case that nobody holds and "
+    "that you have neither answered nor passed on: first by priority, then the oldest."
 )
 
 STAGE = {
@@ -52,16 +51,20 @@ def visible_to(user: User) -> CaseQuerySet:
 def openable_by(user: User) -> CaseQuerySet:
     """The cases whose page this person may open: of the harm classes granted to them.
 
-    The one they hold stays open to its end when their grant ends meanwhile.
+    What they work on or have on hold stays open to its end when their grant ends meanwhile.
     """
     if not user.has_perm(permissions.CASE_OPEN):
         return Case.objects.none()
-    held = Q(leased_by=user, lease_expires_at__gt=Now())
+    held = Q(
+        leased_by=user,
+        lease_kind__in=[Case.Lease.WORK.value, Case.Lease.HOLD.value],
+        lease_expires_at__gt=Now(),
+    )
     return Case.objects.filter(Q(harm_class__in=Grant.objects.classes(user)) | held)
 
 
-def workable_by(user: User) -> CaseQuerySet:
-    """The cases this person may take now: right state and class, free, not answered by them.
+def fit_for(user: User) -> CaseQuerySet:
+    """The cases this person may work on, whoever holds them: right state and class.
 
     Whoever already answered in this round is out, so no person can stand behind a removal twice.
     """
@@ -69,7 +72,26 @@ def workable_by(user: User) -> CaseQuerySet:
     granted = Case.objects.filter(
         state__in=states_of(user), harm_class__in=Grant.objects.classes(user)
     )
-    return granted.unleased().filter(~Exists(answered))
+    return granted.filter(~Exists(answered))
+
+
+def workable_by(user: User) -> CaseQuerySet:
+    """The cases this person may take now by hand: fit for them, and held by nobody."""
+    return fit_for(user).unleased()
+
+
+def offered_to(user: User) -> CaseQuerySet:
+    """What Next takes from: of the workable ones those they have not passed on in this round."""
+    passed_on = Review.objects.passed_on().filter(case=OuterRef("pk"), reviewer=user)
+    return workable_by(user).filter(~Exists(passed_on))
+
+
+def handed_to(user: User) -> CaseQuerySet:
+    """What was handed to this person and waits to be taken by them; they may still say no."""
+    refused = Review.objects.passed_on().exclude(ended=Review.Ended.HANDED)
+    mine = refused.filter(case=OuterRef("pk"), reviewer=user)
+    handed = Q(leased_by=user, lease_kind=Case.Lease.HANDED, lease_expires_at__gt=Now())
+    return fit_for(user).filter(handed).filter(~Exists(mine))
 
 
 def states_of(user: User) -> list[str]:
@@ -87,40 +109,43 @@ def database_now() -> datetime:
 
 @transaction.atomic
 def claim_next(*, by: User) -> Case | None:
-    """Return the case this person holds, else the next one for them, now leased; None if none.
+    """Return the case this person works on, else the next one for them, now leased; None if none.
 
-    The token is in ``case.lease_token``.
+    What was handed to them comes first. The token is in ``case.lease_token``.
     """
-    _lock_person(by)
-    held = Case.objects.leased_to(by).first()
+    leases.lock_people(by)
+    held = Case.objects.worked_on_by(by).first()
     if held is not None:
         return held
-    case = (
-        workable_by(by)
-        .by_priority()
-        .select_for_update(skip_locked=True, of=("self",), no_key=True)
-        .first()
-    )
-    return _lease(case, by=by) if case is not None else None
+    over = Case.objects.filter(leased_by=by, lease_kind=Case.Lease.WORK)
+    leases.put_down(list(over.select_for_update(no_key=True)), by=by)
+    case = _first(handed_to(by)) or _first(offered_to(by))
+    return lease(case, by=by) if case is not None else None
 
 
 @transaction.atomic
 def claim(case: Case, *, by: User) -> Case:
-    """Lease this very case and return it; a live lease of one's own is returned as it is.
+    """Lease this very case for work and return it; what one works on is returned as it is.
 
-    Another case that the person holds goes back to the queue: one work lease per person.
+    Another case that the person works on goes back to the queue: one work lease per person. What
+    they have on hold they go on with, what was handed to them they take.
 
     Raises:
         NotYours: not in a state for this person, answered by them already, or held by another.
     """
-    locked, others = lock_with_own(case, by=by)
-    for other in others:
-        let_go(other, by=by)
-    if Case.objects.leased_to(by).filter(pk=locked.pk).exists():
+    locked, others = leases.lock_with_own(case, by=by)
+    leases.put_down(others, by=by)
+    own = Case.objects.leased_to(by).filter(pk=locked.pk).exists()
+    if own and locked.lease_kind == Case.Lease.WORK:
         return locked
-    if not workable_by(by).filter(pk=locked.pk).exists():
+    if not (fit_for(by) if own else workable_by(by)).filter(pk=locked.pk).exists():
         raise NotYours(why_not(locked, user=by))
-    return _lease(locked, by=by)
+    if own and locked.lease_kind == Case.Lease.HOLD:
+        leases.lend(locked, to=by)
+        locked.reviews.filter(reviewer=by, ended="").update(note="")
+        CustodyEvent.objects.append("case_resumed", locked, by=by)
+        return locked
+    return lease(locked, by=by)
 
 
 def why_not(case: Case, *, user: User) -> str:
@@ -139,22 +164,26 @@ def why_not(case: Case, *, user: User) -> str:
         return "You have already answered this case. Somebody else answers it next."
     if case.harm_class not in Grant.objects.classes(user):
         return "You hold no grant for its harm class; a lead or an operator gives one."
-    if not Case.objects.unleased().filter(pk=case.pk).exists():
+    if Case.objects.leased().filter(pk=case.pk).exclude(leased_by=user).exists():
         return "Another person is working on it."
     return ""
 
 
 @transaction.atomic
-def renew(case: Case, *, by: User, token: str) -> datetime:
+def renew(case: Case, *, by: User, token: str, draft: dict[str, Any] | None = None) -> datetime:
     """Prolong a live lease to LEASE_SECONDS from now and return its new end.
+
+    ``draft``: the answer as it is being written; it comes back after an expiry.
 
     Raises:
         CaseConflict: the lease has ended, or belongs to another tab or person.
     """
     expires = Now() + timedelta(seconds=settings.LEASE_SECONDS)
-    mine = Case.objects.leased_to(by).filter(pk=case.pk, lease_token=token).exclude(lease_token="")
-    if not mine.update(lease_expires_at=expires):
+    mine = Case.objects.worked_on_by(by).filter(pk=case.pk, lease_token=token)
+    if not token or not mine.update(lease_expires_at=expires):
         raise CaseConflict(f"case {case.pk}: the lease has ended")
+    if draft is not None:
+        case.reviews.filter(reviewer=by, ended="").update(draft=draft)
     until: datetime | None = Case.objects.values_list("lease_expires_at", flat=True).get(pk=case.pk)
     assert until is not None  # noqa: S101  written in this transaction
     return until
@@ -164,19 +193,22 @@ def renew(case: Case, *, by: User, token: str) -> datetime:
 def release(case: Case, *, by: User, token: str) -> None:
     """Give the case back unanswered. A lease that has already ended is left as it is."""
     locked = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
-    held = Case.objects.leased_to(by).filter(pk=case.pk, lease_token=token)
+    held = Case.objects.worked_on_by(by).filter(pk=case.pk, lease_token=token)
     if token and held.exists():
-        let_go(locked, by=by)
+        leases.let_go(locked, by=by)
 
 
 @transaction.atomic
 def take_back(person: User, *, by: User) -> int:
-    """Give every case that somebody holds back to the queue and return how many they were."""
-    _lock_person(person)
+    """Give every case that somebody holds back to the queue and return how many they were.
+
+    What they have on hold, and what was handed to them, goes back too.
+    """
+    leases.lock_people(person)
     held = Case.objects.leased_to(person).order_by("pk").select_for_update(no_key=True)
     count = 0
     for case in held:
-        let_go(case, by=by, held_by=person)
+        leases.let_go(case, by=by, held_by=person)
         count += 1
     return count
 
@@ -193,56 +225,29 @@ def record_expired() -> int:
     )
     count = 0
     for review in overdue:
-        _expire(review)
+        leases.expire(review)
         count += 1
     return count
 
 
-def _lock_person(by: User) -> None:
-    """Let one claim of a person in at a time: two presses of a button must not lease two cases."""
-    pseudonym_of(by)  # makes the row on the first occasion
-    Person.objects.select_for_update(no_key=True).get(user=by)
+def lease(case: Case, *, by: User) -> Case:
+    """Write lease, review and custody event for a case whose row is locked.
 
-
-def _lease(case: Case, *, by: User) -> Case:
-    """Write lease, review and custody event for a case whose row is locked."""
-    for left in case.reviews.filter(ended="").order_by("pk"):
-        _expire(left)
-    lend(case, to=by)
-    review = case.reviews.create(reviewer=by, stage=STAGE[Case.State(case.state)])
+    What they had written comes back where nobody else took the case in between.
+    """
+    leases.record_left(case)
+    leases.lend(case, to=by)
+    last = case.reviews.filter(superseded=False).last()
+    draft = last.draft if last is not None and last.reviewer_id == by.pk else {}
+    review = case.reviews.create(reviewer=by, stage=STAGE[Case.State(case.state)], draft=draft)
     CustodyEvent.objects.append(
         "case_claimed", case, by=by, after={"review": review.pk, "stage": review.stage}
     )
     return case
 
 
-def lend(case: Case, *, to: User) -> None:
-    """Write a fresh lease into a locked case's row; the caller makes the review."""
-    Case.objects.filter(pk=case.pk).update(
-        leased_by=to,
-        lease_token=secrets.token_urlsafe(32),
-        lease_expires_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+def _first(cases: CaseQuerySet) -> Case | None:
+    """The first in the order of work that nobody else is just taking, its row locked."""
+    return (
+        cases.by_priority().select_for_update(skip_locked=True, of=("self",), no_key=True).first()
     )
-    case.refresh_from_db(fields=["leased_by", "lease_token", "lease_expires_at"])
-
-
-def lock_with_own(case: Case, *, by: User) -> tuple[Case, list[Case]]:
-    """Lock the person, this case and every case they hold; return it and those others."""
-    _lock_person(by)
-    held = Q(leased_by=by, lease_expires_at__gt=Now())
-    rows = Case.objects.filter(Q(pk=case.pk) | held).order_by("pk")
-    cases = {row.pk: row for row in rows.select_for_update(no_key=True)}
-    return cases.pop(case.pk), list(cases.values())
-
-
-def let_go(case: Case, *, by: User, held_by: User | None = None) -> None:
-    """End a lease whose row is locked, by default one's own; the case waits as before."""
-    Case.objects.filter(pk=case.pk).update(leased_by=None, lease_token="", lease_expires_at=None)
-    case.reviews.filter(reviewer=held_by or by, ended="").update(ended=Review.Ended.RELEASED)
-    CustodyEvent.objects.append("case_released", case, by=by)
-
-
-def _expire(review: Review) -> None:
-    review.ended = Review.Ended.EXPIRED
-    review.save(update_fields=["ended"])
-    CustodyEvent.objects.append("lease_expired", review.case, by=None, after={"review": review.pk})

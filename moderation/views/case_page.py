@@ -8,15 +8,22 @@ from urllib.parse import urlsplit
 from django.contrib.auth.models import User
 from django.core.paginator import Page
 from django.db import transaction
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from moderation.evidence import sealing
-from moderation.forms.review import AnswerForm, LegalHoldForm
+from moderation.forms.review import (
+    AnswerForm,
+    HandOverForm,
+    HoldForm,
+    LegalHoldForm,
+    SkipForm,
+)
 from moderation.models import Case, CustodyEvent, Decision, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
 from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
-from moderation.review import answers, exposure, queue, withdrawn
+from moderation.review import answers, exposure, handing, queue, withdrawn
 
 from . import case_story, words
 from .paging import page_of, query_without
@@ -49,11 +56,13 @@ def show(
     form: AnswerForm | None = None,
     entry: Entry | None = None,
     status: int = 200,
+    asides: dict[str, Form] | None = None,
     **more: Any,
 ) -> HttpResponse:
     """Render the case page; it goes on record where the person does not hold the case.
 
-    ``more``: conflict, draft, ticket, level, refused, unsealed, hold_form.
+    ``more``: conflict, draft, ticket, level, refused, unsealed, hold_form; ``asides``: the forms of
+    what one does instead of answering, where they were sent and were wrong.
     """
     user = person_of(request)
     entry = entry or entry_of(case, request.GET.get("entry"))
@@ -66,6 +75,7 @@ def show(
         form = form or fresh_form(case, user=user)
         context["offers"] = offered(case, context)
         context["reason_need"] = reason_need(form, context["offers"])
+        context["asides"] = aside_forms(case, user=user) | (asides or {})
     standing = [] if context["blind"] else earlier(case)
     decision = None if context["blind"] else case.decisions.standing().last()
     context |= {
@@ -84,6 +94,8 @@ def show(
         "undoable": answers.undoable(by=user),
         "may_decide": user.has_perm(DECIDE),
         "why_not": "" if held else queue.why_not(case, user=user),
+        "may_take_over": context["held_by"] is not None
+        and queue.fit_for(user).filter(pk=case.pk).exists(),
     }
     answer = render(request, "moderation/case_detail.html", context | more, status=status)
     answer["Cache-Control"] = "no-store"
@@ -98,15 +110,19 @@ def frame(case: Case, *, user: User) -> dict[str, Any]:
     """
     now = queue.database_now()
     live = case.lease_expires_at is not None and case.lease_expires_at > now
-    held = live and case.leased_by_id == user.pk
+    own = live and case.leased_by_id == user.pk
+    held = own and case.lease_kind == Case.Lease.WORK
     deciding = case.state in Case.FOR_LEADS and user.has_perm(DECIDE_FINAL)
     expires = case.lease_expires_at if held else None
     return {
         "case": case,
         "now": now,
         "held": held,
+        "on_hold": own and case.lease_kind == Case.Lease.HOLD,
+        "handed": own and case.lease_kind == Case.Lease.HANDED,
+        "note": handing.note_on(case, by=user) if own else "",
         # Who may be the second person learns nothing of who is the first, not even a pseudonym.
-        "held_by": case.leased_by if live and not held and user.has_perm(DECIDE_FINAL) else None,
+        "held_by": case.leased_by if live and not own and user.has_perm(DECIDE_FINAL) else None,
         "seconds_left": int((expires - now).total_seconds()) if expires is not None else 0,
         "blind": not deciding and case.state != Case.State.CLOSED,
         "stage": queue.STAGE.get(Case.State(case.state), ""),
@@ -199,14 +215,18 @@ def earlier(case: Case) -> list[Review]:
 
 
 def fresh_form(case: Case, *, user: User) -> AnswerForm:
-    """An empty form for the holder; what they had written before an undo comes back."""
-    undone = case.reviews.filter(reviewer=user, superseded=False).exclude(ended="").last()
-    draft = {}
-    if undone is not None and undone.ended == Review.Ended.UNDONE:
-        draft = {"answer": undone.answer, "reason": undone.reason}
-        if undone.harm_class:
-            draft["harm_class"] = undone.harm_class
-    return AnswerForm(initial=initial(case) | draft)
+    """A form for the holder; what they had written before comes back."""
+    review = case.reviews.filter(reviewer=user, ended="").last()
+    return AnswerForm(initial=initial(case) | (review.draft if review is not None else {}))
+
+
+def aside_forms(case: Case, *, user: User) -> dict[str, Form]:
+    """The empty forms of what the holder may do instead of answering."""
+    return {
+        "hold": HoldForm(),
+        "hand_over": HandOverForm(receivers=handing.receivers(case, by=user)),
+        "skip": SkipForm(),
+    }
 
 
 def initial(case: Case) -> dict[str, Any]:

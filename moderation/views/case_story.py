@@ -12,6 +12,7 @@ from moderation.models import Case, CustodyEvent, Decision, HashListVersion, Mat
 from moderation.models.case import HarmClass
 from moderation.models.person import pseudonym_of
 from moderation.review import decisions
+from moderation.review.passing import SkipReason
 
 from . import words
 
@@ -29,6 +30,7 @@ TURN = {
     Review.Stage.SECOND: "second person",
     Review.Stage.LEAD: "lead",
 }
+SKIPPED = {f"skipped_{each.value}": f"skipped: {each.label}" for each in SkipReason}
 VERDICTS = ("case_confirmed", "case_cleared")
 
 
@@ -130,6 +132,12 @@ def detail(event: CustodyEvent, behind: dict[int, list[Review]]) -> str:
             return f"of entry {after['entry']}" if "entry" in after else ""
         case "case_confirmed" | "case_cleared":
             return agreement(behind.get(event.seq, []))
+        case "case_released":
+            return SKIPPED.get(event.reason, event.reason)
+        case "case_handed_over":
+            return "to whoever is next" if after["to"] == "queue" else f"to {after['to']}"
+        case "case_taken_over":
+            return f"from {after['from']}"
         case "case_reopened":
             return because(event.reason, event=event)
     return event.reason

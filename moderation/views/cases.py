@@ -12,7 +12,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from moderation.forms.review import AnswerForm, EntryForm, HeldForm, RevealForm, UndoForm
+from moderation.forms.review import (
+    AnswerForm,
+    EntryForm,
+    HeldForm,
+    RevealForm,
+    UndoForm,
+    draft_in,
+)
 from moderation.models import Case, CustodyEvent, Entry, Review
 from moderation.models.case import CaseConflict
 from moderation.permissions import CASE_OPEN, DECIDE, URL_RAW
@@ -42,11 +49,7 @@ def claim(request: HttpRequest, pk: int) -> HttpResponse:
     except queue.NotYours as refused:
         messages.error(request, str(refused))
         return redirect("moderation:case", pk=pk)
-    draft = {
-        name: value
-        for name in ("answer", "harm_class", "reason")
-        if (value := request.POST.get(name))
-    }
+    draft = draft_in(request.POST)
     if not draft:
         return redirect("moderation:case", pk=pk)
     return case_page.show(request, row, form=AnswerForm(initial=case_page.initial(row) | draft))
@@ -126,14 +129,22 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required((CASE_OPEN, DECIDE), raise_exception=True)
 def renew(request: HttpRequest, pk: int) -> HttpResponse:
-    """Prolong the lease: JSON for the script, the page again for a plain form."""
+    """Prolong the lease: JSON for the script, the page again for a plain form.
+
+    The script sends along what is being written, so that it is kept when the time runs out.
+    """
     row = case_of(request, pk)
     form = HeldForm(request.POST)
     wants_json = not request.accepts("text/html")
     try:
         if not form.is_valid():
             raise CaseConflict(f"case {pk}: no token")
-        until = queue.renew(row, by=person_of(request), token=form.cleaned_data["token"])
+        until = queue.renew(
+            row,
+            by=person_of(request),
+            token=form.cleaned_data["token"],
+            draft=draft_in(request.POST) if "reason" in request.POST else None,
+        )
     except CaseConflict:
         if wants_json:
             return JsonResponse({"seconds_left": 0}, status=409)
@@ -216,11 +227,13 @@ def what_changed(row: Case, edit_no: int, request: HttpRequest) -> str:
             f"The case was changed while you worked: it went from edit {edit_no} to edit "
             f"{row.edit_no} and is now “{row.get_state_display()}”. Your answer was not taken."
         )
-    if Case.objects.leased_to(person_of(request)).filter(pk=row.pk).exists():
-        return "The case is open in another tab of yours. Your answer was not taken from this one."
+    if Case.objects.worked_on_by(person_of(request)).filter(pk=row.pk).exists():
+        return (
+            "The case is open in another tab of yours. What you sent was not taken from this one."
+        )
     if queue.why_not(row, user=person_of(request)):
-        return "Your time with this case ended, and it has gone on. Your answer was not taken."
-    return "Your time with this case ended before the answer came. Take it again to go on."
+        return "Your time with this case ended, and it has gone on. What you sent was not taken."
+    return "Your time with this case ended before this came. Take it again to go on."
 
 
 def _session(request: HttpRequest) -> str:

@@ -24,10 +24,12 @@ class Item:
     icon: str
     route: str
     needs: tuple[str, ...]
+    key: str = ""  # after g, where the keys are at work
 
 
 RAIL = (
-    Item("Queue", "queue", "moderation:queue", (permissions.CASE_OPEN,)),
+    Item("Queue", "queue", "moderation:queue", (permissions.CASE_OPEN,), key="q"),
+    Item("My cases", "mine", "moderation:my_cases", (permissions.DECIDE,), key="m"),
     Item(
         "Reports",
         "reports",
@@ -107,6 +109,7 @@ def rail(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "label": item.label,
             "icon": item.icon,
+            "key": item.key,
             "address": reverse(item.route),
             "current": request.path.startswith(reverse(item.route)),
         }

@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 from moderation.hash_lists import reasons
 from moderation.models import Case, CustodyEvent, HashListVersion, Preview, Removal, Review, Scan
 from moderation.models.case import HarmClass, Triage
+from moderation.review.passing import SkipReason
 
 ACTIONS = {
     "answer_given": "answer given",
@@ -24,10 +25,14 @@ ACTIONS = {
     "case_confirmed": "case closed: removed",
     "case_disputed": "two people differ on the case",
     "case_escalated": "case goes to a lead",
+    "case_handed_over": "case handed over",
+    "case_held": "case put on hold",
     "case_opened": "case opened by a scan",
     "case_proposed": "case waits for a second person",
     "case_released": "case given back",
     "case_reopened": "case opened again",
+    "case_resumed": "case on hold gone on with",
+    "case_taken_over": "case taken over by a lead",
     "case_viewed": "case page read",
     "evidence_deleted": "sealed bytes deleted",
     "fetching_off": "fetching switched off",
@@ -126,6 +131,7 @@ FORMS = {
     "image_parquet": "pictures in Parquet",
 }
 KNOWN_REASONS = {
+    **{f"skipped_{each.value}": f"skipped: {each.label}" for each in SkipReason},
     "new_match": "a new match",
     "retention": "the retention rule",
     "unused": "sealed, and then never used",

@@ -1,5 +1,6 @@
 // Two clocks: how long the case is still this person's, and how long an answer can be undone.
-// The lease is renewed every 30 s while the page is visible and somebody works in it.
+// The lease is renewed every 30 s while the page is visible and somebody works in it; what is being
+// written goes along, so that it is kept if the time runs out.
 
 const EVERY = 30_000;
 const WORKED = 5 * 60_000;
@@ -9,6 +10,17 @@ function words(seconds) {
   const left = Math.max(0, Math.floor(seconds));
   const minutes = Math.floor(left / 60);
   return minutes ? `${minutes} min ${String(left % 60).padStart(2, "0")} s` : `${left} s`;
+}
+
+const DRAFT = ["answer", "harm_class", "reason"];
+
+function withDraft(form) {
+  const body = new FormData(form);
+  const answer = document.querySelector("[data-answer]");
+  for (const [name, value] of answer ? new FormData(answer) : []) {
+    if (DRAFT.includes(name)) body.set(name, value);
+  }
+  return body;
 }
 
 function lease(form) {
@@ -34,7 +46,7 @@ function lease(form) {
     try {
       const answer = await fetch(form.action, {
         method: "POST",
-        body: new FormData(form),
+        body: withDraft(form),
         headers: { Accept: "application/json" },
       });
       if (answer.status === 409) end();

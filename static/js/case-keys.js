@@ -3,6 +3,8 @@
 // that began in that time keeps the page deaf until it rests; the hints are dim until then.
 
 const DEAF = 700;
+const GO = 1500; // between g and the letter of a page
+let going = -GO; // when g was pressed
 let waiting = setTimeout(listen, DEAF);
 
 const one = (selector) => document.querySelector(selector);
@@ -53,13 +55,40 @@ function sheet() {
   return Boolean(dialog);
 }
 
+function open_(name) {
+  const aside = one(`[data-aside="${name}"]`);
+  if (!aside) return false;
+  aside.open = true;
+  aside.querySelector("select, textarea").focus();
+  return true;
+}
+
+function close_(aside) {
+  aside.open = false;
+  aside.querySelector("summary").focus();
+}
+
+function go(letter) {
+  going = -GO;
+  return /^[a-z]$/.test(letter) && press(`[data-go="${letter}"]`);
+}
+
 function act(event) {
   const key = event.key;
   if (event.shiftKey && key === "Enter") return confirm_(one("[data-stay]"));
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if (event.shiftKey && key === "V") return press("[data-lower]");
+  if (event.shiftKey && key === "N") return press("[data-not-for-me]");
   if (key === "?") return sheet();
   if (event.shiftKey) return false;
+  if (performance.now() - going < GO) return go(key);
+  if (key === "g") {
+    going = performance.now();
+    return true;
+  }
+  if (key === "h") return open_("hold");
+  if (key === "u") return open_("hand-over");
+  if (key === "n") return open_("skip");
   if (/^[1-4]$/.test(key)) return choose(key);
   if (key === "v") return raise();
   if (key === "z") return press("[data-undo] button");
@@ -78,6 +107,11 @@ document.addEventListener("keydown", (event) => {
     waiting = setTimeout(listen, DEAF);
   }
   if (waiting || event.repeat || event.isComposing || one("dialog[open]")) return;
+  const aside = event.target.closest?.("[data-aside][open]");
+  if (event.key === "Escape" && aside) {
+    close_(aside);
+    return;
+  }
   const reason = event.target.matches?.("[data-answer] textarea");
   const send = event.key === "Enter" && (event.ctrlKey || event.metaKey);
   if (send && (reason || !typing(event.target))) {

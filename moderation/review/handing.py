@@ -1,0 +1,114 @@
+"""Handing a case over: to a named person, back to the queue with a note, or to a lead who takes it.
+
+A case that was handed over is leased to its receiver and waits, first in their list and first for
+their Next; not taken within HOLD_HOURS it is anybody's again, by the database's clock.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+
+from moderation import permissions
+from moderation.models import Case, Grant, Review
+from moderation.models.person import pseudonym_of
+from moderation.review import leases, queue
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class NoReceiver(Exception):
+    """This person cannot be handed the case; the message says why."""
+
+
+def receivers(case: Case, *, by: User) -> "QuerySet[User]":
+    """Whom one may name: those with the capability for this stage and a grant for the class.
+
+    Who has answered already in this round is among them: a list without them would tell a second
+    person who was the first. What is handed to them goes to the queue (see `hand_over`).
+    """
+    needed = queue.NEEDS.get(Case.State(case.state))
+    if needed is None:
+        return User.objects.none()
+    granted = Grant.objects.live().filter(harm_classes__contains=[case.harm_class])
+    able = User.objects.filter(pk__in=granted.values("person"), person__isnull=False)
+    for capability in (needed, permissions.DECIDE, permissions.CASE_OPEN):
+        having = User.objects.with_perm(capability, backend=BACKEND)
+        able = able.filter(pk__in=having.values("pk"))
+    return able.exclude(pk=by.pk).select_related("person").order_by("person__pseudonym")
+
+
+@transaction.atomic
+def hand_over(
+    case: Case, *, by: User, token: str, to: User | None, note: str, draft: dict[str, Any]
+) -> None:
+    """End one's work on the case and lease it to ``to``, or give it to the queue; the note stays.
+
+    It goes to the queue too where ``to`` has answered in this round: nobody does two stages. The
+    giver is not told, and sees the same on record.
+
+    Raises:
+        CaseConflict: the lease has ended, or belongs to another tab or person.
+        NoReceiver: ``to`` may not work on cases of this stage and class.
+    """
+    leases.lock_people(by, *([to] if to is not None else []))
+    locked = leases.lock_worked_on(case, by=by, token=token)
+    if to is not None and not receivers(locked, by=by).filter(pk=to.pk).exists():
+        raise NoReceiver("This person may not work on this case now. Choose somebody else.")
+    locked.reviews.filter(reviewer=by, ended="").update(note=note, draft=draft)
+    leases.let_go(
+        locked,
+        by=by,
+        ended=Review.Ended.HANDED,
+        action="case_handed_over",
+        after={"to": pseudonym_of(to) if to is not None else "queue"},
+    )
+    if to is not None and queue.fit_for(to).filter(pk=locked.pk).exists():
+        time = timedelta(hours=settings.HOLD_HOURS)
+        leases.keep(locked, person=to, kind=Case.Lease.HANDED, time=time)
+
+
+@transaction.atomic
+def take_over(case: Case, *, by: User) -> Case:
+    """Lease a case that somebody else holds, works on or was handed, to this lead; return it.
+
+    The holder's review ends, and what they had written stays on it.
+
+    Raises:
+        NotYours: not a lead, or not fit for them; the message says why.
+    """
+    if not by.has_perm(permissions.DECIDE_FINAL):
+        raise queue.NotYours("Only a lead takes a case over.")
+    locked, others = leases.lock_with_own(case, by=by)
+    holder = locked.leased_by if Case.objects.leased().filter(pk=locked.pk).exists() else None
+    if holder is None or holder.pk == by.pk:
+        return queue.claim(locked, by=by)
+    if not queue.fit_for(by).filter(pk=locked.pk).exists():
+        raise queue.NotYours(queue.why_not(locked, user=by))
+    leases.put_down(others, by=by)
+    leases.let_go(
+        locked,
+        by=by,
+        held_by=holder,
+        ended=Review.Ended.TAKEN_OVER,
+        action="case_taken_over",
+        after={"from": pseudonym_of(holder)},
+    )
+    return queue.lease(locked, by=by)
+
+
+def note_on(case: Case, *, by: User) -> str:
+    """Why this person has it on hold; else the note of a hand-over, for whoever takes it next.
+
+    A note from another stage is not shown: a second person stays blind.
+    """
+    own = case.reviews.filter(reviewer=by, ended="").exclude(note="").last()
+    if own is not None:
+        return own.note
+    last = case.reviews.filter(superseded=False).exclude(ended="").last()
+    if last is None or last.ended != Review.Ended.HANDED:
+        return ""
+    return last.note if last.stage == queue.STAGE.get(Case.State(case.state)) else ""

@@ -1,0 +1,51 @@
+"""Who has which case now, and why: a person's own, and for leads everybody's."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+
+from moderation.models import Case, Review
+from moderation.models.case import CaseQuerySet
+from moderation.review import queue
+
+SHOWN = 200  # of others' cases; the soonest to end come first
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A case under a lease, and the note that goes with it: why on hold, or from who handed it."""
+
+    case: Case
+    note: str
+
+
+def kept_by(user: User) -> dict[str, list[Kept]]:
+    """The person's own cases by the kind of their lease, each kind with the soonest to end first.
+
+    Handed ones that they may not take, or said no to, are not among them.
+    """
+    own = Case.objects.leased_to(user).order_by("lease_expires_at", "pk")
+    handed = own.filter(lease_kind=Case.Lease.HANDED, pk__in=queue.handed_to(user).values("pk"))
+    return {
+        "handed": _with_notes(handed),
+        "work": _with_notes(own.filter(lease_kind=Case.Lease.WORK)),
+        "hold": _with_notes(own.filter(lease_kind=Case.Lease.HOLD)),
+    }
+
+
+def held_by_others(user: User) -> list[Kept]:
+    """What somebody else holds of the cases that this person may see."""
+    cases = queue.visible_to(user).leased().exclude(leased_by=user)
+    return _with_notes(cases.order_by("lease_expires_at", "pk")[:SHOWN])
+
+
+def _with_notes(cases: CaseQuerySet) -> list[Kept]:
+    rows = list(cases.select_related("leased_by__person"))
+    last = (
+        Review.objects.filter(case__in=rows, superseded=False)
+        .order_by("case", "-pk")
+        .distinct("case")
+        .values_list("case", "note")
+    )
+    notes = dict(last)
+    return [Kept(case, notes.get(case.pk, "")) for case in rows]
