@@ -44,6 +44,10 @@ class Migration(migrations.Migration):
             model_name='review',
             index=models.Index(condition=models.Q(('ended__in', ['skipped', 'not_for_me', 'handed']), ('superseded', False)), fields=['reviewer', 'case'], name='passed_on'),
         ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(condition=models.Q(('lease_kind', 'handed')), fields=['leased_by'], name='handed_over'),
+        ),
         migrations.AddConstraint(
             model_name='case',
             constraint=models.UniqueConstraint(condition=models.Q(('lease_kind', 'work')), fields=('leased_by',), name='one_work_lease_each'),

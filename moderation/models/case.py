@@ -164,6 +164,9 @@ class Case(models.Model):
                 name="case_leases",
                 condition=Q(lease_expires_at__isnull=False),
             ),
+            models.Index(
+                fields=["leased_by"], condition=Q(lease_kind="handed"), name="handed_over"
+            ),
         ]
         triggers = [
             Tallied(pgtrigger.Insert, name="tally_insert"),

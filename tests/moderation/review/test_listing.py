@@ -8,7 +8,7 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from moderation.models import Case, CaseTally
-from moderation.review import listing, queue
+from moderation.review import listing, passing, queue
 from tests.moderation.review.making import make_case, settled
 
 pytestmark = pytest.mark.django_db
@@ -69,9 +69,12 @@ def test_the_figures_are_what_a_count_of_every_case_gives(person, reviewer, seco
             settled(case, third, "ESCALATE")
     queue.claim_next(by=second_reviewer)
     queue.claim(Case.objects.filter(state="proposed").first(), by=lead)
+    for case in Case.objects.filter(state="open").unleased()[:2]:
+        held = queue.claim(case, by=reviewer)
+        passing.not_for_me(held, by=reviewer, token=held.lease_token)
     for user in (reviewer, second_reviewer, third, lead):
         figures = listing.figures(user)
-        workable = queue.workable_by(user)
+        workable = queue.offered_to(user)
         assert figures["yours"] == workable.count()
         assert figures["first"] == workable.filter(state="open").count()
         assert figures["second"] == workable.filter(state="proposed").count()
@@ -79,7 +82,7 @@ def test_the_figures_are_what_a_count_of_every_case_gives(person, reviewer, seco
         assert figures["oldest"] == workable.order_by("opened_at").first().opened_at
         assert figures["waiting"] == Case.objects.in_work().count()
         assert figures["others_hold"] == Case.objects.leased().exclude(leased_by=user).count()
-        told = ("yours", "others_hold", "you_answered", "for_leads")
+        told = ("yours", "others_hold", "you_answered", "you_passed_on", "kept", "for_leads")
         assert sum(figures[name] for name in told) + (figures["held"] is not None) == 12
         assert min(figures[name] for name in told) >= 0
 
@@ -150,8 +153,10 @@ def test_next_is_one_select_that_skips_what_others_lock(reviewer):
     make_case()
     with CaptureQueriesContext(connection) as captured:
         queue.claim_next(by=reviewer)
-    [select] = [each["sql"] for each in captured if "SKIP LOCKED" in each["sql"]]
-    assert select.endswith('LIMIT 1 FOR NO KEY UPDATE OF "moderation_case" SKIP LOCKED')
+    handed, select = [each["sql"] for each in captured if "SKIP LOCKED" in each["sql"]]
+    assert "\"lease_kind\" = 'handed'" in handed
+    for each in (handed, select):
+        assert each.endswith('LIMIT 1 FOR NO KEY UPDATE OF "moderation_case" SKIP LOCKED')
 
 
 def test_next_does_not_read_what_stands_before_it_for_others(reviewer, second_reviewer):
@@ -160,7 +165,10 @@ def test_next_does_not_read_what_stands_before_it_for_others(reviewer, second_re
     Case.objects.bulk_create(Case(priority=8) for _ in range(3000))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE moderation_case")
-    first = queue.workable_by(reviewer).by_priority()[:1]
+    first = queue.offered_to(reviewer).by_priority()[:1]
     plan = first.explain(analyze=True, timing=False, summary=False, costs=False)
     assert "case_reviewers_order" in plan
     assert "Rows Removed" not in plan, plan
+    handed = queue.handed_to(reviewer).by_priority()[:1]
+    plan = handed.explain(analyze=True, timing=False, summary=False, costs=False)
+    assert "Index Scan using handed_over" in plan, plan
