@@ -32,8 +32,8 @@ def hold(
     locked = leases.lock_worked_on(case, by=by, token=token)
     if Case.objects.on_hold().filter(leased_by=by).count() >= settings.HOLDS_EACH:
         raise TooManyHolds(
-            f"You have {settings.HOLDS_EACH} cases on hold, and more are not possible. "
-            "Go on with one of them first: they stand under My cases."
+            "You have as many cases on hold as one person may. Go on with one of them first: they "
+            "stand under My cases."
         )
     time = timedelta(hours=min(hours, settings.HOLD_HOURS))
     leases.keep(locked, person=by, kind=Case.Lease.HOLD, time=time)

@@ -1,0 +1,113 @@
+"""Hold, hand over, skip and not for me by their keys; and the same without scripts."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from moderation.models import Case
+from moderation.review import queue
+from tests.browser import chromium, expected_errors, opened  # noqa: F401
+from tests.moderation.review.making import make_case
+
+pytestmark = pytest.mark.django_db(transaction=True)
+READY = "html[data-keys=ready]"
+
+
+@pytest.fixture
+def held(reviewer):
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    return case
+
+
+@pytest.fixture
+def page(opened, reviewer, held):  # noqa: F811
+    page = opened(reviewer, f"/cases/{held.pk}/")
+    page.wait_for_selector(READY)
+    return page
+
+
+def test_h_puts_on_hold_with_what_was_written(page, held):
+    page.keyboard.press("1")
+    page.locator("[data-answer] textarea").fill("same boat")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("h")
+    expect(page.get_by_label("For")).to_be_focused()
+    page.get_by_label("Why").first.fill("Asked the liaison")
+    page.keyboard.press("Enter")  # a new line, and no answer
+    page.get_by_role("button", name="Put on hold").click()
+    page.wait_for_url("**/my-cases/")
+    expect(page.locator("[data-kept=hold]")).to_contain_text("Asked the liaison")
+    page.get_by_role("button", name="Go on with it").click()
+    expect(page.locator("[data-answer] textarea")).to_have_value("same boat")
+    expect(page.locator("[data-digit='1']")).to_be_checked()
+
+
+def test_u_hands_over(page, held, second_reviewer):
+    page.reload()  # they came after the page
+    page.wait_for_selector(READY)
+    page.keyboard.press("u")
+    page.get_by_label("To").select_option(second_reviewer.person.pseudonym)
+    page.get_by_label("Note").fill("You know this harbour")
+    page.get_by_role("button", name="Hand it over").click()
+    page.wait_for_url("**/queue/")
+    assert Case.objects.get().leased_by == second_reviewer
+
+
+def test_n_asks_for_a_reason_and_skips(page, held):
+    page.keyboard.press("n")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-aside=skip]")).not_to_have_attribute("open", "")
+    assert Case.objects.get().lease_kind == "work"
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("n")
+    page.get_by_role("button", name="Skip this case").click()
+    page.wait_for_url("**/queue/")
+    assert held.reviews.get().ended == "skipped"
+
+
+def test_shift_n_passes_on_at_once(page, held):
+    page.keyboard.press("Shift+N")
+    page.wait_for_url("**/queue/")
+    assert held.reviews.get().ended == "not_for_me"
+
+
+def test_letters_in_a_note_are_letters(page, held):
+    page.keyboard.press("h")
+    page.get_by_label("Why").first.focus()
+    page.keyboard.type("Now, human: nobody u")
+    expect(page.get_by_label("Why").first).to_have_value("Now, human: nobody u")
+    assert Case.objects.get().lease_kind == "work"
+
+
+def test_g_m_and_g_q_go_there(page, held):
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/my-cases/")
+    page.wait_for_selector(READY)
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    page.wait_for_url("**/queue/")
+
+
+def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, reviewer):  # noqa: F811
+    page.keyboard.press("?")
+    for words in ("put the case on hold", "hand it over", "skip it", "not for me", "to my cases"):
+        expect(page.get_by_role("dialog")).to_contain_text(words)
+    page.keyboard.press("Escape")
+    for name in ("h", "u", "n"):
+        page.keyboard.press(name)
+        page.evaluate("document.activeElement.blur()")
+    assert Axe().run(page).violations_count == 0
+    assert Axe().run(opened(reviewer, "/my-cases/")).violations_count == 0
+
+
+def test_without_scripts(opened, reviewer, held):  # noqa: F811
+    page = opened(reviewer, f"/cases/{held.pk}/", java_script_enabled=False)
+    page.get_by_text("Hold", exact=True).click()
+    page.get_by_label("Why").first.fill("Asked the liaison")
+    page.get_by_role("button", name="Put on hold").click()
+    expect(page.locator("[data-kept=hold]")).to_contain_text("Asked the liaison")
+    page.get_by_role("button", name="Go on with it").click()
+    page.get_by_role("button", name="Not for me").click()
+    assert held.reviews.get().ended == "not_for_me"
