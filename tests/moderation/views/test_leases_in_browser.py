@@ -47,7 +47,7 @@ def test_u_hands_over(page, held, second_reviewer):
     page.reload()  # they came after the page
     page.wait_for_selector(READY)
     page.keyboard.press("u")
-    page.get_by_label("To").select_option(second_reviewer.person.pseudonym)
+    page.locator("[name=receiver]").select_option(second_reviewer.person.pseudonym)
     page.get_by_label("Note").fill("You know this harbour")
     page.get_by_role("button", name="Hand it over").click()
     page.wait_for_url("**/queue/")
@@ -104,7 +104,7 @@ def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, rev
 
 def test_without_scripts(opened, reviewer, held):  # noqa: F811
     page = opened(reviewer, f"/cases/{held.pk}/", java_script_enabled=False)
-    page.get_by_text("Hold", exact=True).click()
+    page.locator("[data-aside=hold] summary").click()
     page.get_by_label("Why").first.fill("Asked the liaison")
     page.get_by_role("button", name="Put on hold").click()
     expect(page.locator("[data-kept=hold]")).to_contain_text("Asked the liaison")
