@@ -107,6 +107,8 @@ def _note(label: str, help_text: str) -> forms.CharField:
 class HoldForm(forms.Form):
     """For how long a case is put on hold, and why."""
 
+    use_required_attribute = False  # it would keep the browser from sending an answer
+
     hours = forms.TypedChoiceField(
         label="For",
         coerce=int,
@@ -130,6 +132,8 @@ class Receiver(forms.ModelChoiceField):
 class HandOverForm(forms.Form):
     """Whom a case is handed over to, and what they should know."""
 
+    use_required_attribute = False  # as above
+
     receiver = Receiver(
         User.objects.none(),
         label="To",
@@ -146,6 +150,8 @@ class HandOverForm(forms.Form):
 
 class SkipForm(forms.Form):
     """Why a case is skipped."""
+
+    use_required_attribute = False  # as above
 
     skip_reason = forms.ChoiceField(
         label="Why",

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from moderation.models import Case, CustodyEvent, Decision, Review
 from moderation.models.case import CaseConflict
-from moderation.review import answers, decisions, queue
+from moderation.review import answers, decisions, leases, queue
 from tests.moderation.review.making import (
     add_entry,
     answer,
@@ -105,7 +105,7 @@ def test_another_persons_lease_is_refused(reviewer, second_reviewer):
 
 def test_one_person_cannot_answer_twice_in_a_round(reviewer):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN")
-    queue.lend(case, to=reviewer)
+    leases.lend(case, to=reviewer)
     case.reviews.create(reviewer=reviewer, stage="second")
     with pytest.raises(decisions.SamePerson):
         give(case, reviewer, idempotency_key="key-2")
