@@ -27,18 +27,20 @@ class NoReceiver(Exception):
 def receivers(case: Case, *, by: User) -> "QuerySet[User]":
     """Whom one may name: those with the capability for this stage and a grant for the class.
 
-    Who has answered already in this round is among them: a list without them would tell a second
-    person who was the first. What is handed to them goes to the queue (see `hand_over`).
+    Nobody where a second person is asked: whoever were missing from the list, or sent back from it,
+    would be known as the first. Elsewhere those are out who have answered in this round.
     """
     needed = queue.NEEDS.get(Case.State(case.state))
-    if needed is None:
+    if needed is None or case.state == Case.State.PROPOSED:
         return User.objects.none()
+    answered = case.reviews.standing().values("reviewer")
     granted = Grant.objects.live().filter(harm_classes__contains=[case.harm_class])
     able = User.objects.filter(pk__in=granted.values("person"), person__isnull=False)
     for capability in (needed, permissions.DECIDE, permissions.CASE_OPEN):
         having = User.objects.with_perm(capability, backend=BACKEND)
         able = able.filter(pk__in=having.values("pk"))
-    return able.exclude(pk=by.pk).select_related("person").order_by("person__pseudonym")
+    able = able.exclude(pk=by.pk).exclude(pk__in=answered)
+    return able.select_related("person").order_by("person__pseudonym")
 
 
 @transaction.atomic
@@ -47,12 +49,9 @@ def hand_over(
 ) -> None:
     """End one's work on the case and lease it to ``to``, or give it to the queue; the note stays.
 
-    It goes to the queue too where ``to`` has answered in this round: nobody does two stages. The
-    giver is not told, and sees the same on record.
-
     Raises:
         CaseConflict: the lease has ended, or belongs to another tab or person.
-        NoReceiver: ``to`` may not work on cases of this stage and class.
+        NoReceiver: ``to`` is none of its `receivers`.
     """
     leases.lock_people(by, *([to] if to is not None else []))
     locked = leases.lock_worked_on(case, by=by, token=token)
@@ -66,7 +65,7 @@ def hand_over(
         action="case_handed_over",
         after={"to": pseudonym_of(to) if to is not None else "queue"},
     )
-    if to is not None and queue.fit_for(to).filter(pk=locked.pk).exists():
+    if to is not None:
         time = timedelta(hours=settings.HOLD_HOURS)
         leases.keep(locked, person=to, kind=Case.Lease.HANDED, time=time)
 

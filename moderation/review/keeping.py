@@ -22,10 +22,11 @@ class Kept:
 def kept_by(user: User) -> dict[str, list[Kept]]:
     """The person's own cases by the kind of their lease, each kind with the soonest to end first.
 
-    Handed ones that they may not take, or said no to, are not among them.
+    Handed ones that they may not take are not among them. One that they said no to before is: Next
+    leaves it out, and nobody else would see that it waits.
     """
     own = Case.objects.leased_to(user).order_by("lease_expires_at", "pk")
-    handed = own.filter(lease_kind=Case.Lease.HANDED, pk__in=queue.handed_to(user).values("pk"))
+    handed = own.filter(lease_kind=Case.Lease.HANDED, pk__in=queue.fit_for(user).values("pk"))
     return {
         "handed": _with_notes(handed),
         "work": _with_notes(own.filter(lease_kind=Case.Lease.WORK)),

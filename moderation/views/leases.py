@@ -80,11 +80,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     if receiver is None:
         messages.success(request, f"Case {pk} is back in the queue, with your note.")
     else:
-        messages.success(
-            request,
-            f"Case {pk} goes to {pseudonym_of(receiver)}, or back to the queue should they have "
-            "answered it already.",
-        )
+        messages.success(request, f"Case {pk} goes to {pseudonym_of(receiver)}, with your note.")
     return redirect("moderation:queue")
 
 

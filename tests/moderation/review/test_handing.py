@@ -93,16 +93,22 @@ def test_what_waits_for_a_lead_goes_to_leads(reviewer, lead, person):
     assert list(handing.receivers(case, by=lead)) == [other]
 
 
-def test_who_answered_is_given_no_second_stage_and_nobody_is_told(reviewer, second_reviewer, lead):
+def test_a_second_person_names_nobody(reviewer, second_reviewer, lead):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN")
-    assert set(handing.receivers(case, by=second_reviewer)) == {reviewer, lead}
-    case = hand_over(case, second_reviewer, reviewer)
+    assert not handing.receivers(case, by=second_reviewer).exists()
+    for other in (reviewer, lead):  # who answered and who did not are told apart by nothing
+        with pytest.raises(handing.NoReceiver, match="may not work"), transaction.atomic():
+            hand_over(case, second_reviewer, other)
+    case = hand_over(case, second_reviewer, None)
     assert case.leased_by is None
-    assert keeping.kept_by(reviewer)["handed"] == []
-    event = CustodyEvent.objects.get(action="case_handed_over")
-    assert event.after == {"to": reviewer.person.pseudonym}
     assert queue.claim_next(by=reviewer) is None
     assert queue.claim_next(by=lead) == case
+
+
+def test_a_lead_does_not_name_who_answered(reviewer, lead, person):
+    other, third = person("lars", "lead"), person("lola", "lead")
+    case = settled(make_case(), other, "ESCALATE")
+    assert list(handing.receivers(case, by=lead)) == [third]
 
 
 def test_a_receiver_may_say_no_and_is_not_given_it_again(reviewer, second_reviewer):
@@ -111,7 +117,8 @@ def test_a_receiver_may_say_no_and_is_not_given_it_again(reviewer, second_review
     passing.not_for_me(taken, by=second_reviewer, token=taken.lease_token)
     hand_over(case, reviewer, second_reviewer)
     assert queue.claim_next(by=second_reviewer) is None
-    assert keeping.kept_by(second_reviewer)["handed"] == []
+    [waits] = keeping.kept_by(second_reviewer)["handed"]
+    assert waits.case == case
 
 
 def test_handed_back_it_comes_first_again(reviewer, second_reviewer):

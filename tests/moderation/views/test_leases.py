@@ -144,13 +144,18 @@ def test_handed_over_to_a_named_person(login, reviewer, second_reviewer):
     assert "same boat" not in text(taken)
 
 
-def test_the_second_person_learns_from_no_list_who_was_first(login, reviewer, second_reviewer):
+def test_a_second_person_is_offered_no_names(login, reviewer, second_reviewer, lead):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN")
     token = queue.claim(case, by=second_reviewer).lease_token
     client = login(second_reviewer)
-    sent = SENT["hand_over"] | {"receiver": reviewer.pk, "token": token}
-    told = client.post(at("hand_over", case), sent, follow=True)
-    assert "or back to the queue should they have answered it already" in text(told)
+    body = text(client.get(page_of(case)))
+    assert 'name="receiver"' not in body
+    for person in (reviewer, lead):
+        assert person.person.pseudonym not in body
+        sent = SENT["hand_over"] | {"receiver": person.pk, "token": token}
+        assert client.post(at("hand_over", case), sent).status_code == 400
+    told = client.post(at("hand_over", case), SENT["hand_over"] | {"token": token}, follow=True)
+    assert "back in the queue, with your note" in text(told)
     assert Case.objects.get().leased_by is None
 
 

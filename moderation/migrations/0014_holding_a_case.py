@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('moderation', '0012_grants'),
+        ('moderation', '0013_match_approximate'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
