@@ -2,6 +2,24 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+WORK_GETS_A_KIND = """
+    UPDATE moderation_case AS held
+    SET lease_kind = CASE WHEN latest THEN 'work' ELSE '' END,
+        lease_expires_at = CASE WHEN latest THEN held.lease_expires_at ELSE now() END
+    FROM (
+        SELECT id, row_number() OVER (
+            PARTITION BY leased_by_id ORDER BY lease_expires_at DESC, id DESC
+        ) = 1 AS latest
+        FROM moderation_case WHERE lease_expires_at > now()
+    ) AS live
+    WHERE live.id = held.id
+"""
+OTHER_KINDS_END = """
+    UPDATE moderation_case SET lease_expires_at = now()
+    WHERE lease_kind IN ('hold', 'handed') AND lease_expires_at > now()
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -15,11 +33,10 @@ class Migration(migrations.Migration):
             name='lease_kind',
             field=models.CharField(blank=True, choices=[('work', 'In work'), ('hold', 'On hold'), ('handed', 'Handed over, not taken yet')], max_length=10),
         ),
-        # What ran out keeps no kind: of those a person may have left several.
-        migrations.RunSQL(
-            "UPDATE moderation_case SET lease_kind = 'work' WHERE lease_expires_at > now()",
-            migrations.RunSQL.noop,
-        ),
+        # What ran out keeps no kind: of those a person may have left several. Of several that still
+        # run, which two requests at once could leave, the last to end stays; the rest end now. Back
+        # again, what was on hold or handed over ends: before, nobody could go on with it.
+        migrations.RunSQL(WORK_GETS_A_KIND, OTHER_KINDS_END),
         migrations.AddField(
             model_name='review',
             name='draft',

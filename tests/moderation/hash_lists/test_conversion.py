@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from moderation.hash_lists.labels import Kinds, unpack
 from moderation.models import HashList, KnownBlock, KnownHash, KnownWithdrawal
+from tests.migrating import database_of_its_own, migrate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,27 +21,9 @@ BEFORE, AFTER = "0009_known_blocks", "0010_known_values_in_blocks"
 @pytest.fixture
 def old() -> Iterator[None]:
     """Be in a database of its own, as it was before the values went into blocks."""
-    usual = connections["default"]
-    name = f"{usual.settings_dict['NAME']}_old"
-    with usual.cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}"')
-    other = usual.copy()
-    other.settings_dict["NAME"] = name
-    connections["default"] = other
-    try:
+    with database_of_its_own():
         migrate(BEFORE)
         yield
-    finally:
-        other.close()
-        connections["default"] = usual
-        with usual.cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def migrate(name: str):
-    executor = MigrationExecutor(connection)
-    executor.migrate([("moderation", name)])
-    return executor.loader.project_state([("moderation", name)]).apps
 
 
 def test_rows_become_blocks(old: None) -> None:
