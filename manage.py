@@ -79,9 +79,11 @@ def _needs_servers(arguments: list[str]) -> bool:
     if name != "runserver":
         parser = command.create_parser(os.path.basename(arguments[0]), name)
         try:
-            parser.parse_args(arguments[2:])
+            options = parser.parse_args(arguments[2:])
         except CommandError:
             return False  # Django says it once more, with the usage
+        asks = getattr(command, "needs_servers", None)
+        return asks is None or bool(asks(options))
     return True
 
 

@@ -15,6 +15,7 @@ from .views import (
     my_cases,
     previews,
     queue,
+    saved_views,
     scans,
     team,
 )
@@ -78,4 +79,8 @@ urlpatterns = [
     path("team/grants/<int:pk>/withdraw/", team.withdraw_grant, name="withdraw_grant"),
     path("audit/", audit.audit, name="audit"),
     path("audit/verify/", audit.verify_chain, name="verify_chain"),
+    path("audit/export/", audit.export, name="export_custody"),
+    path("views/", saved_views.save_view, name="save_view"),
+    path("views/<int:pk>/", saved_views.saved_view, name="saved_view"),
+    path("views/<int:pk>/delete/", saved_views.delete_view, name="delete_view"),
 ]

@@ -117,7 +117,7 @@ def verify(revision: Revision) -> int:
             entry__revision__dataset=revision.dataset_id,
             entry__revision__registered_at__lt=revision.registered_at,
         )
-        .select_related("entry")
+        .select_related("entry", "decision")
     )
     if not waiting:
         return 0
@@ -136,9 +136,8 @@ def verify(revision: Revision) -> int:
                 )
             )
             if done:
-                CustodyEvent.objects.append(
-                    "removal_verified", removal, by=None, after={"revision": revision.pk}
-                )
+                facts = {"revision": revision.pk, "case": removal.decision.case_id}
+                CustodyEvent.objects.append("removal_verified", removal, by=None, after=facts)
         marked += done
     return marked
 

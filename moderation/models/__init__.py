@@ -14,6 +14,7 @@ from .known_block import KnownBlock, KnownWithdrawal
 from .legal_basis import LegalBasis
 from .person import Capability, Person
 from .removal import Manifest, ManifestLine, Receipt, Removal
+from .saved_view import SavedView
 from .scan import Scan, ShardScan
 from .sealed import SealedObject
 from .session import Session
@@ -46,6 +47,7 @@ __all__ = [
     "Reveal",
     "Review",
     "Revision",
+    "SavedView",
     "Scan",
     "SealedObject",
     "Session",

@@ -93,7 +93,12 @@ def reveal(case: Case, entry: Entry, *, by: User, level: int, session: str) -> s
         "preview_revealed",
         locked,
         by=by,
-        after={"reveal": row.pk, "entry": entry.pk, "level": level},
+        after={
+            "reveal": row.pk,
+            "entry": entry.pk,
+            "level": level,
+            "exact": locked.exact,
+        },
     )
     return ticket
 
@@ -125,9 +130,8 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
         shown = enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)
         if not good.filter(pk=row.pk).update(opened_at=Now()):
             raise NoTicket("the ticket was used meanwhile")
-        CustodyEvent.objects.append(
-            "preview_opened", row.case, by=by, after={"reveal": row.pk, "level": row.level}
-        )
+        facts = {"reveal": row.pk, "level": row.level, "exact": row.case.exact}
+        CustodyEvent.objects.append("preview_opened", row.case, by=by, after=facts)
     return shown
 
 

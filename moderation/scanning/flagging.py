@@ -227,7 +227,10 @@ def _reach_closed_case(
         )
         if created:
             CustodyEvent.objects.append(
-                "removal_due", removal, by=None, after={"decision": decision.pk}
+                "removal_due",
+                removal,
+                by=None,
+                after={"decision": decision.pk, "case": case.pk},
             )
         return
     if not unjudged:

@@ -10,9 +10,11 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from moderation.chain import EXPORTED
 from moderation.hash_lists import reasons
 from moderation.models import Case, CustodyEvent, HashListVersion, Preview, Removal, Review, Scan
 from moderation.models.case import HarmClass, Triage
+from moderation.models.custody import in_groups
 from moderation.review.passing import SkipReason
 
 ACTIONS = {
@@ -34,6 +36,7 @@ ACTIONS = {
     "case_resumed": "case on hold gone on with",
     "case_taken_over": "case taken over by a lead",
     "case_viewed": "case page read",
+    "custody_exported": "events taken out of the chain",
     "evidence_deleted": "sealed bytes deleted",
     "fetching_off": "fetching switched off",
     "fetching_on": "fetching switched on",
@@ -92,6 +95,7 @@ ACTIONS = {
     "url_unmasked": "full link shown",
 }
 OBJECTS = {
+    "custodyevent": "event",
     "hashlist": "hash list",
     "hashlistversion": "hash list version",
     "knownhash": "known hash",
@@ -100,12 +104,14 @@ OBJECTS = {
     "user": "person",
 }
 NAMES = {
+    "exact": "exact match",
     "by_link": "by a link",
     "edit": "edit number",
     "factor": "second step",
     "factors": "second steps",
     "hash_list": "hash list number",
     "known_hashes": "known hashes",
+    "in_full": "events in full",
     "left_out": "entries left out",
     "left_out_because": "left out because",
     "lines": "removals",
@@ -218,7 +224,8 @@ def versions_in(events: Iterable[CustodyEvent]) -> dict[int, str]:
 
 def told(event: CustodyEvent, versions: Mapping[int, str]) -> CustodyEvent:
     """Return the event with its words: ``action_words``, ``object_words``, ``role_words``,
-    ``reason_words`` and ``changes``: name, value before and after, None where there is none."""
+    ``reason_words``, ``head`` of an export, and ``changes``: name, value before and after, None
+    where there is none."""
     names = [*event.before, *(name for name in event.after if name not in event.before)]
     said: Any = event
     said.action_words = action(event.action)
@@ -227,6 +234,7 @@ def told(event: CustodyEvent, versions: Mapping[int, str]) -> CustodyEvent:
         said.object_words = versions.get(int(event.object_id), said.object_words)
     said.role_words = _plain(event.role.replace(",", ", "))
     said.reason_words = _reason(event.reason, versions)
+    said.head = in_groups(bytes(event.hash).hex()) if event.action == EXPORTED else ""
     said.changes = [
         (
             NAMES.get(name, _plain(name)),

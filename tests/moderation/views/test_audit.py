@@ -234,12 +234,15 @@ def test_an_object_is_found_by_the_words_that_stand_for_it(login, auditor, event
 @pytest.mark.parametrize(
     ("filters", "words"),
     [
-        ({"object": "29"}, "Object: a number alone is not enough. Write of what, as in “case 29”."),
-        ({"object": "boat 2"}, "Object: no event is about that kind."),
-        ({"object": "scan 999999"}, "Object: there is no event about scan 999999."),
+        (
+            {"object": "29"},
+            "All about: a number alone is not enough. Write of what, as in “case 29”.",
+        ),
+        ({"object": "boat 2"}, "All about: no event is about that kind."),
+        ({"object": "scan 999999"}, "All about: there is no event about scan 999999."),
         ({"action": "boat"}, "Action: nothing of that name is recorded."),
-        ({"actor": "P-BOAT"}, "Person: no event is by that pseudonym."),
-        ({"action": "scan_started", "actor": "P-BOAT"}, "Person: no event is by that pseudonym."),
+        ({"actor": "P-BOAT"}, "By: no event is by that pseudonym."),
+        ({"action": "scan_started", "actor": "P-BOAT"}, "By: no event is by that pseudonym."),
         ({"action": "scan_paused", "actor": "system"}, "no event fits them all"),
     ],
 )
@@ -247,7 +250,7 @@ def test_where_nothing_fits_the_field_to_mend_is_named(login, auditor, events, f
     answer = login(auditor).get(URL, filters)
     assert shown(answer) == []
     assert words in text(answer)
-    assert ("pseudonym" in answer.context["hint"]) is words.startswith("Person")
+    assert ("pseudonym" in answer.context["hint"]) is words.startswith("By")
 
 
 def test_what_changed_in_a_case_is_told_in_words(login, auditor, reviewer, second_reviewer):
