@@ -50,7 +50,7 @@ class CustodyEventAdmin(ToLookAt):
     look = AUDIT_VIEW
     list_display = ["seq", "at", "actor", "role", "action", "object_type", "object_id"]
     ordering = ["-seq"]
-    exclude = ["prev_hash", "hash"]
+    exclude = ["prev_hash", "hash", "salt"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustodyEvent]:
         return CustodyEvent.objects.readable_by(cast(User, request.user))

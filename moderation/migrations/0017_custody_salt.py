@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='custodyevent',
-            index=models.Index(django.db.models.fields.json.KeyTransform('exact', 'after'), name='custody_exact'),
+            index=models.Index(django.db.models.fields.json.KeyTransform('exact_match', 'after'), name='custody_exact'),
         ),
         migrations.AddIndex(
             model_name='custodyevent',

@@ -192,7 +192,7 @@ class CustodyEvent(models.Model):
             models.Index(fields=["object_type", "object_id", "seq"], name="custody_object"),
             models.Index(fields=["at"], name="custody_at"),
             models.Index(KeyTransform("level", "after"), name="custody_level"),
-            models.Index(KeyTransform("exact", "after"), name="custody_exact"),
+            models.Index(KeyTransform("exact_match", "after"), name="custody_exact"),
             models.Index(KeyTransform("case", "after"), name="custody_case"),
             models.Index(
                 fields=["reason"], opclasses=["varchar_pattern_ops"], name="custody_reason"

@@ -97,7 +97,7 @@ def reveal(case: Case, entry: Entry, *, by: User, level: int, session: str) -> s
             "reveal": row.pk,
             "entry": entry.pk,
             "level": level,
-            "exact": locked.exact,
+            "exact_match": locked.exact,
         },
     )
     return ticket
@@ -130,7 +130,7 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
         shown = enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)
         if not good.filter(pk=row.pk).update(opened_at=Now()):
             raise NoTicket("the ticket was used meanwhile")
-        facts = {"reveal": row.pk, "level": row.level, "exact": row.case.exact}
+        facts = {"reveal": row.pk, "level": row.level, "exact_match": row.case.exact}
         CustodyEvent.objects.append("preview_opened", row.case, by=by, after=facts)
     return shown
 

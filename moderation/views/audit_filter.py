@@ -34,7 +34,7 @@ def narrowed(events: Events, chosen: Mapping[str, Any]) -> Events:
         whole = Q(action="reports_exported", after__whole=True)
         events = events.filter(whole | Q(action="url_unmasked"))
     elif only == "exact":
-        events = events.filter(action__in=PREVIEWS, after__exact=True)
+        events = events.filter(action__in=PREVIEWS, after__exact_match=True)
     if reason := chosen.get("reason"):
         code = custody_words.code_of(reason, custody_words.KNOWN_REASONS)
         events = events.filter(Q(reason__startswith=reason) | Q(reason__startswith=code))

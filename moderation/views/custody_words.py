@@ -104,7 +104,6 @@ OBJECTS = {
     "user": "person",
 }
 NAMES = {
-    "exact": "exact match",
     "by_link": "by a link",
     "edit": "edit number",
     "factor": "second step",

@@ -14,7 +14,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from model_bakery import baker
 
-from moderation.models import LegalBasis
+from moderation.models import LegalBasis, SavedView
 from moderation.permissions import ROLES
 from reports.models import Report
 from tests.moderation.review.making import make_case
@@ -88,6 +88,7 @@ class Objects:
             "hash-lists": {"slug": hash_list.slug, "pk": hash_list.known_hashes.first().pk},
             "manifests": {"pk": rows.manifest(revision).pk},
             "reports": self.of_reports,
+            "views": {"pk": baker.make(SavedView, page="audit", owner=somebody, shared=True).pk},
             "password": {
                 "uidb64": urlsafe_base64_encode(force_bytes(somebody.pk)),
                 "token": default_token_generator.make_token(somebody),

@@ -297,3 +297,55 @@ def test_every_action_that_is_recorded_has_words():
     assert len(written) > 30
     missing = written - custody_words.ACTIONS.keys()
     assert not missing, "say them in moderation/views/custody_words.py"
+
+
+def test_filters_of_facts(login, auditor, reviewer, person, events):
+    lead_too = person("lana", "lead", "reviewer")
+    case = make_case()
+    shown_at = {n: add("preview_opened", case, by=reviewer, after={"level": n}).seq for n in (1, 2)}
+    exact = add("preview_opened", case, by=lead_too, after={"level": 3, "exact_match": True}).seq
+    add("grant_given", reviewer, after={"level": 3})
+    add("reports_exported", case, after={"whole": False})
+    whole = add("reports_exported", case, after={"whole": True}).seq
+    skipped = add("case_skipped", case, by=reviewer, reason="skipped_language").seq
+    client = login(auditor)
+    for filters, seqs in (
+        ({"level": "3"}, [exact]),
+        ({"level": "2"}, [exact, shown_at[2]]),
+        ({"only": "exact"}, [exact]),
+        ({"only": "links"}, [whole]),
+        ({"role": "lead"}, [exact]),
+        ({"reason": "skipped_"}, [skipped]),
+        ({"within": "day", "level": "3"}, [exact]),
+        ({"since": "2999-01-01"}, []),
+        ({"until": "2001-01-01"}, []),
+        ({"since": "2001-01-01", "level": "3"}, [exact]),
+    ):
+        assert shown(client.get(URL, filters)) == seqs, filters
+
+
+def test_all_about_a_case_a_list_and_a_person(login, auditor, reviewer, operator, events):
+    case, known = make_case(), rows.hash_list("reef")
+    seqs = [
+        add("case_viewed", case, by=reviewer).seq,
+        add("report_drafted", events[0], after={"case": case.pk}).seq,
+    ]
+    value = known.known_hashes.first()
+    of_list = [
+        add("hash_list_changed", known, by=operator).seq,
+        add("hash_list_loaded", known.current).seq,
+        add("known_hash_disabled", value, after={"hash_list": known.pk}).seq,
+    ]
+    granted = add("grant_given", reviewer, by=operator).seq
+    client, pseudonym = login(auditor), reviewer.person.pseudonym
+    assert shown(client.get(URL, {"object": f"case {case.pk}"})) == seqs[::-1]
+    assert shown(client.get(URL, {"object": f"hashlist:{known.pk}"})) == of_list[::-1]
+    for person in (pseudonym, f"person {pseudonym}", f"user:{reviewer.pk}"):
+        assert shown(client.get(URL, {"object": person})) == [granted, seqs[0], 4]
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "0001-01-01", "9999-12-31"])
+def test_a_day_that_is_none_is_named(login, auditor, events, day):
+    answer = login(auditor).get(URL, {"since": day})
+    assert shown(answer) == []
+    assert "From: " in answer.context["hint"]

@@ -110,8 +110,26 @@ def test_the_top_bar_takes_two_lines_at_most_and_a_longer_menu_shows_it(opened, 
 def test_the_audit_filters_stand_apart_from_the_note_above(opened, every, reviewer):  # noqa: F811
     queue.claim(make_case(), by=reviewer)
     page = opened(every, "/audit/")
-    note, filters = (page.locator(part).bounding_box() for part in (".more", ".filters"))
+    note, filters = (page.locator(part).first.bounding_box() for part in (".more", "form.filters"))
     assert filters["y"] >= note["y"] + note["height"] + 8
+
+
+def test_the_rows_of_the_audit_page_go_by_keys(opened, auditor, reviewer):  # noqa: F811
+    case = queue.claim(make_case(), by=reviewer)
+    rows.hash_list("quay")
+    page = opened(auditor, "/audit/?action=case_claimed")
+    page.wait_for_timeout(750)
+    page.keyboard.press("j")
+    expect(page.locator("[data-row-open]").first).to_be_focused()
+    page.keyboard.press("o")
+    page.wait_for_url(f"**/audit/?object=case:{case.pk}")
+    page.wait_for_timeout(750)
+    page.keyboard.press("f")
+    expect(page.get_by_label("Action")).to_be_focused()
+    page.keyboard.type("v")  # a letter, not the key
+    page.get_by_label("Action").blur()
+    page.keyboard.press("v")
+    expect(page.get_by_text("The chain is intact")).to_be_visible()
 
 
 def test_the_log_in_page_works_by_keyboard(opened, operator):  # noqa: F811
