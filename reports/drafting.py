@@ -3,7 +3,7 @@
 Drafting never stands in the way of a decision: what cannot be drafted is said, and shown (H15).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -84,8 +84,10 @@ def note_refusal(case: Case, refused: ReportRefused) -> None:
     CustodyEvent.objects.append("report_not_drafted", case, by=None, reason=str(refused)[:500])
 
 
-def undrafted() -> list[Undrafted]:
+def undrafted(classes: Collection[str] = tuple(HarmClass)) -> list[Undrafted]:
     """Return the first UNDRAFTED_SHOWN confirmed cases that should have a report and have none.
+
+    ``classes``: the harm classes they may have; where they are shown, those granted to the person.
 
     What the hotline was told of on another channel is done, unless a report is possible by now.
     """
@@ -99,7 +101,7 @@ def undrafted() -> list[Undrafted]:
         .order_by("was_told", "closed_at", "pk")
     )
     waiting = []
-    reportable = [HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC, HarmClass.UNKNOWN]
+    reportable = {HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC, HarmClass.UNKNOWN} & set(classes)
     for case in cases.filter(harm_class__in=reportable)[:UNDRAFTED_SHOWN]:
         try:
             agencies = registry.responsible(case.harm_class)

@@ -78,7 +78,8 @@ def export(
         raise ReportRefused("Choose CSV or JSON.")
     asked = sorted({report.pk for report in reports})
     chosen = list(
-        Report.objects.exportable()
+        Report.objects.visible_to(by)
+        .exportable()
         .filter(pk__in=asked)
         .select_related("payload", "case")
         .order_by("pk")

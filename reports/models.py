@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.models import F, OuterRef, Q, Subquery
 
-from moderation.models import Case, Entry, SealedObject
+from moderation.models import Case, Entry, Grant, SealedObject
 from moderation.models.custody import CHAIN_LOCK, LINK_OR_HASH, PLAIN_WORDS
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ def refuse_links(text: str) -> None:
 
 
 class ReportQuerySet(models.QuerySet["Report"]):
+    def visible_to(self, user: "User") -> "ReportQuerySet":
+        """Of cases whose harm class is granted to this person."""
+        return self.filter(case__harm_class__in=Grant.objects.classes(user))
+
     def live(self) -> "ReportQuerySet":
         return self.exclude(state=Report.State.WITHDRAWN)
 

@@ -4,6 +4,7 @@ A report is of links; a case without any is told by phone or mail, by a person. 
 stands in the chain of custody, under the case.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,9 +45,13 @@ def was_told() -> Exists:
     return Exists(events)
 
 
-def told() -> list[Told]:
-    """Return what was recorded, the newest first, SHOWN at most."""
+def told(classes: Collection[str]) -> list[Told]:
+    """Return what was recorded of cases of these harm classes, the newest first, SHOWN at most."""
     events = CustodyEvent.objects.filter(action=ACTION, object_type="case").order_by("-seq")
+    cases = Case.objects.filter(
+        pk__in=map(int, events.values_list("object_id", flat=True)), harm_class__in=classes
+    )
+    events = events.filter(object_id__in=map(str, cases.values_list("pk", flat=True)))
     return [
         Told(
             case=int(event.object_id),

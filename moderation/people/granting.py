@@ -10,11 +10,19 @@ from django.utils import timezone
 from moderation.models import CustodyEvent, Grant
 from moderation.models.case import HarmClass
 from moderation.models.grant import CASE_DAYS, PREVIEW_DAYS
-from moderation.permissions import CASE_OPEN, PREVIEW_GRANT, ROLES
+from moderation.permissions import (
+    CASE_OPEN,
+    PREVIEW_GRANT,
+    REPORT_APPROVE,
+    REPORT_COMPOSE,
+    REPORT_EXPORT,
+    ROLES,
+)
 
 BEFORE = timedelta(minutes=1)  # the database's clock may be a little behind ours
 SOON = 14  # days before its end from which a grant is shown as running out
-WITH_CASES = [name for name, held in ROLES.items() if CASE_OPEN in held]
+FINDS_BY_GRANT = (CASE_OPEN, REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT)
+WITH_CASES = [name for name, held in ROLES.items() if set(held) & set(FINDS_BY_GRANT)]
 
 
 class GrantRefused(Exception):
@@ -40,8 +48,10 @@ def give(
     """
     if by.pk == to.pk or not by.has_perm(PREVIEW_GRANT):
         raise PermissionDenied
-    if not to.is_active or not to.has_perm(CASE_OPEN):
-        raise GrantRefused("Only who opens cases, a reviewer or a lead, needs a grant.")
+    if not to.is_active or not any(to.has_perm(each) for each in FINDS_BY_GRANT):
+        raise GrantRefused("Only who opens cases or sees reports needs a grant.")
+    if level and not to.has_perm(CASE_OPEN):
+        raise GrantRefused("Only who opens cases has previews: choose evidence alone.")
     most = PREVIEW_DAYS if level else CASE_DAYS
     if not 0 < days <= most:
         raise GrantRefused(f"At this level a grant lasts 1 to {most} days.")
@@ -97,14 +107,17 @@ def withdraw(grant: Grant, *, by: User) -> bool:
 
 
 def give_everything(person: User) -> None:
-    """Grant a made-up person every harm class and preview, where no grant is in force."""
+    """Grant a made-up person every harm class, and previews to whoever opens cases, where no grant
+    is in force."""
     if Grant.objects.live().filter(person=person).exists():
         return
     now = timezone.now()
+    roles = person.groups.values_list("name", flat=True)
+    opens = any(CASE_OPEN in ROLES.get(role, ()) for role in roles)
     Grant.objects.create(
         person=person,
         harm_classes=sorted(HarmClass.values),
-        level=max(Grant.Level.values),
+        level=max(Grant.Level.values) if opens else 0,
         starts_at=now - BEFORE,
         ends_at=now - BEFORE + timedelta(days=PREVIEW_DAYS),
         trained_on=now.date(),

@@ -16,7 +16,7 @@ State = Report.State
 def waiting_reports(context: RequestContext) -> dict[str, Any]:
     """How many reports wait for this person, and how many for another one."""
     user = context["request"].user
-    live, composes = Report.objects.live(), user.has_perm(REPORT_COMPOSE)
+    live, composes = Report.objects.visible_to(user).live(), user.has_perm(REPORT_COMPOSE)
     mine = live.approvable_by(user).count() if user.has_perm(REPORT_APPROVE) else 0
     return {
         "to_approve": mine,

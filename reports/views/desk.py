@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from moderation.models import CustodyEvent
+from moderation.models import CustodyEvent, Grant
 from moderation.permissions import REPORT_COMPOSE, URL_RAW
 from moderation.views.paging import page_of, query_without
 from moderation.views.people import person_of
@@ -25,8 +25,8 @@ REPORTS = 25
 @require_safe
 @any_of(*SEE)
 def reports(request: HttpRequest) -> HttpResponse:
-    form = FilterForm(request.GET)
-    rows = filtered(form)
+    form, granted = FilterForm(request.GET), Grant.objects.classes(person_of(request))
+    rows = filtered(form, Report.objects.visible_to(person_of(request)))
     shown = page_of(request, rows, size=REPORTS)
     answer = render(
         request,
@@ -38,8 +38,9 @@ def reports(request: HttpRequest) -> HttpResponse:
             "filtered": any(request.GET.get(name) for name in form.fields),
             "environments": sorted({report.environment for report in shown}),
             "agencies": {slug: agency.name for slug, agency in registry.AGENCIES.items()},
-            "undrafted": drafting.undrafted(),
-            "told": telling.told(),
+            "undrafted": drafting.undrafted(granted),
+            "told": telling.told(granted),
+            "granted": granted,
             "may_draft": request.user.has_perm(REPORT_COMPOSE),
             "exportable": Report.APPROVED_AND_ON,
         },
@@ -48,12 +49,12 @@ def reports(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def filtered(form: FilterForm) -> ReportQuerySet:
-    """Return the reports that fit the filters; one that makes no sense is left aside."""
+def filtered(form: FilterForm, rows: ReportQuerySet) -> ReportQuerySet:
+    """Return those of the reports that fit the filters; one that makes no sense is left aside."""
     form.is_valid()
     wanted = {name: value for name, value in form.cleaned_data.items() if value}
     reference = wanted.pop("reference", "")
-    rows = Report.objects.with_submission().filter(**wanted)
+    rows = rows.with_submission().filter(**wanted)
     if reference:
         rows = rows.filter(submissions__external_reference__icontains=reference).distinct()
     return rows.select_related("case", "composed_by__person").order_by("-drafted_at", "-pk")
@@ -62,7 +63,7 @@ def filtered(form: FilterForm) -> ReportQuerySet:
 @require_safe
 @any_of(*SEE)
 def report(request: HttpRequest, pk: int) -> HttpResponse:
-    return page.show(request, page.report_of(pk))
+    return page.show(request, page.report_of(request, pk))
 
 
 @require_POST
@@ -71,7 +72,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 @any_of(*SEE)
 def url(request: HttpRequest, pk: int, item: int) -> HttpResponse:
     """The full URL of one entry as inert text, on record."""
-    row = page.report_of(pk)
+    row = page.report_of(request, pk)
     found = get_object_or_404(items_of(row), pk=item)
     with transaction.atomic():
         CustodyEvent.objects.append(

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,7 +22,7 @@ AT_ONCE = 500
 @permission_required(REPORT_EXPORT, raise_exception=True)
 def choose(request: HttpRequest) -> HttpResponse:
     """The dialog for the reports named in the address; ``kind`` says which file is marked."""
-    chosen = _chosen(request.GET.getlist("report"))
+    chosen = _chosen(request, request.GET.getlist("report"))
     if not chosen:
         messages.error(request, "Choose approved reports first: mark them in the list.")
         return redirect("reports:list")
@@ -36,7 +36,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 @permission_required(REPORT_EXPORT, raise_exception=True)
 def download(request: HttpRequest) -> HttpResponse:
     """The file, once; it is not kept here, its checksum is."""
-    chosen = _chosen(request.POST.getlist("report"))
+    chosen = _chosen(request, request.POST.getlist("report"))
     form = ExportForm(request.POST, agency=_agency(chosen))
     if not form.is_valid():
         return _show(request, form, chosen, status=400)
@@ -61,9 +61,13 @@ def download(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def _chosen(named: list[str]) -> list[Report]:
-    pks = [int(name) for name in named[:AT_ONCE] if name.isdecimal() and len(name) < 19]
-    return list(Report.objects.exportable().filter(pk__in=pks).order_by("pk"))
+def _chosen(request: HttpRequest, named: list[str]) -> list[Report]:
+    """Those of the named reports that can be exported; 404 where one is not the person's to see."""
+    pks = {int(name) for name in named[:AT_ONCE] if name.isdecimal() and len(name) < 19}
+    rows = Report.objects.visible_to(person_of(request)).filter(pk__in=pks)
+    if rows.count() < len(pks):
+        raise Http404
+    return list(rows.exportable().order_by("pk"))
 
 
 def _agency(reports: list[Report]) -> Agency:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from moderation.models import Case, CustodyEvent, Entry, Review
+from moderation.models import Case, CustodyEvent, Entry, Grant, Review
 from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE, REPORT_EXPORT, URL_RAW
 from moderation.views import words
 from moderation.views.paging import page_of, query_without
@@ -64,12 +64,18 @@ class Steps:
     own: bool  # they composed it, so another person approves
 
 
-def report_of(pk: int) -> Report:
-    """The report, ready for its page; 404 otherwise."""
-    rows = Report.objects.select_related(
+def report_of(request: HttpRequest, pk: int) -> Report:
+    """The report, ready for its page; 404 where there is none of a class granted to the person."""
+    rows = Report.objects.visible_to(person_of(request)).select_related(
         "case", "composed_by__person", "approved_by__person", "payload"
     )
     return get_object_or_404(rows, pk=pk)
+
+
+def case_of(request: HttpRequest, pk: int) -> Case:
+    """The case to report; 404 where there is none of a class granted to the person."""
+    granted = Grant.objects.classes(person_of(request))
+    return get_object_or_404(Case, pk=pk, harm_class__in=granted)
 
 
 def show(request: HttpRequest, report: Report, *, status: int = 200, **more: Any) -> HttpResponse:

@@ -6,10 +6,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from moderation.models import Case
 from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE
 from moderation.views.people import person_of
 from reports import drafting, submitting
@@ -35,7 +34,7 @@ Step = Callable[[], object]
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
     """Draft what is missing for a confirmed case, or take in entries that joined it."""
-    case = get_object_or_404(Case, pk=pk)
+    case = page.case_of(request, pk)
     try:
         drafted = drafting.draft(case, by=person_of(request))
     except ReportRefused as refused:
@@ -51,7 +50,7 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     form = _edit_form(request, report)
 
     def step() -> object:
@@ -64,7 +63,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def propose(request: HttpRequest, pk: int) -> HttpResponse:
     """Save what the form says and propose it: what is proposed is what the person sees."""
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     said = "note" in request.POST
     form = _edit_form(request, report) if said else StepForm(request.POST, report=report)
 
@@ -82,7 +81,7 @@ def propose(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @any_of(REPORT_COMPOSE, REPORT_APPROVE)
 def send_back(request: HttpRequest, pk: int) -> HttpResponse:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     form = SendBackForm(request.POST, report=report)
 
     def step() -> object:
@@ -107,7 +106,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     form = WithdrawForm(request.POST, report=report)
 
     def step() -> object:
@@ -119,7 +118,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def file(request: HttpRequest, pk: int) -> HttpResponse:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     form = FileForm(request.POST, report=report)
 
     def step() -> object:
@@ -132,7 +131,7 @@ def file(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     form = CorrectForm(request.POST, report=report)
 
     def step() -> object:
@@ -145,7 +144,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def answer(request: HttpRequest, pk: int) -> HttpResponse:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     form = AnswerForm(request.POST, report=report)
 
     def step() -> object:
@@ -172,7 +171,7 @@ def _save(report: Report, form: EditForm, *, by: User) -> Report:
 
 
 def _plain(request: HttpRequest, pk: int) -> tuple[Report, StepForm]:
-    report = page.report_of(pk)
+    report = page.report_of(request, pk)
     return report, StepForm(request.POST, report=report)
 
 
@@ -190,11 +189,12 @@ def _take(
     try:
         step()
     except ReportConflict as conflict:
-        return page.show(request, page.report_of(report.pk), status=409, problem=str(conflict))
+        now = page.report_of(request, report.pk)
+        return page.show(request, now, status=409, problem=str(conflict))
     except ReportRefused as refused:
         more = {name: form} if name else {}
         return page.show(
-            request, page.report_of(report.pk), status=400, problem=str(refused), **more
+            request, page.report_of(request, report.pk), status=400, problem=str(refused), **more
         )
     messages.success(request, done)
     return redirect("reports:detail", pk=report.pk)

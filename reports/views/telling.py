@@ -3,10 +3,9 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from moderation.models import Case
 from moderation.permissions import REPORT_COMPOSE
 from moderation.views.people import person_of
 from reports import drafting, telling
@@ -14,11 +13,13 @@ from reports.agencies import environments
 from reports.forms import TellForm
 from reports.models import ReportRefused
 
+from . import page
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required(REPORT_COMPOSE, raise_exception=True)
 def tell(request: HttpRequest, pk: int) -> HttpResponse:
-    case = get_object_or_404(Case, pk=pk)
+    case = page.case_of(request, pk)
     if not drafting.is_confirmed(case):
         messages.error(request, f"Case {pk} does not stand confirmed: nobody is to be told.")
         return redirect("reports:list")

@@ -164,7 +164,7 @@ def test_giving_and_withdrawing_by_hand(request, login, bare, who):
     giver = request.getfixturevalue(who)
     client = login(giver)
     path = f"/team/{bare.pk}/"
-    assert "this person finds no case now" in client.get(path).content.decode()
+    assert "this person finds no case and no report now" in client.get(path).content.decode()
     refused = client.post(f"{path}grant/", FORM)
     assert refused.status_code == 400
     assert "Renewing previews needs a wellbeing check" in refused.content.decode()
@@ -211,12 +211,24 @@ def test_a_wrong_form_gives_nothing(login, operator, bare, wrong):
     assert not Grant.objects.live().filter(person=bare).exists()
 
 
-def test_a_lead_sees_pseudonyms_and_those_who_work_on_cases(login, lead, reviewer, reporter):
+def test_a_lead_sees_pseudonyms_and_those_who_need_grants(login, lead, reviewer, reporter, auditor):
     page = login(lead).get("/team/").content.decode()
     assert reviewer.person.pseudonym in page
+    assert reporter.person.pseudonym in page
     assert "rhea" not in page
-    assert reporter.person.pseudonym not in page
-    assert login(lead).get(f"/team/{reporter.pk}/").status_code == 404
+    assert auditor.person.pseudonym not in page
+    assert login(lead).get(f"/team/{auditor.pk}/").status_code == 404
+
+
+def test_a_reporter_needs_a_grant_too_and_gets_no_previews(login, lead, reporter):
+    client = login(reporter)
+    assert "You hold no grant now" not in client.get("/reports/").content.decode()
+    Grant.objects.filter(person=reporter).update(withdrawn_at=timezone.now())
+    assert "You hold no grant now" in client.get("/reports/").content.decode()
+    with pytest.raises(granting.GrantRefused, match="Only who opens cases has previews"):
+        give(reporter, lead, level=1)
+    give(reporter, lead)
+    assert "You hold no grant now" not in client.get("/reports/").content.decode()
 
 
 def test_what_runs_out_is_shown_to_the_giver(login, lead, operator, reviewer):
