@@ -1,15 +1,18 @@
-"""The operator's back room: people and roles, list settings, the schedule; the rest to look at.
+"""The operator's back room: list settings, the schedule; the rest to look at. People: under Team.
 
 Rights here are our capabilities, not Django's rights on tables. Changes leave a custody event.
 """
 
 from typing import Any, cast
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from rest_framework.authtoken.models import TokenProxy
 
 from moderation.hash_lists import changing
 from moderation.models import Case, CustodyEvent, Decision, HashList, KnownHash, LegalBasis
@@ -19,27 +22,25 @@ from moderation.permissions import (
     DECIDE,
     LIST_VIEW,
     SETTINGS_MANAGE,
-    USER_MANAGE,
 )
 
-from . import people, schedule  # noqa: F401  they register their own
+from . import schedule  # noqa: F401  it registers its own
 from .rights import ByCapability, ToLookAt
 
 __all__ = ["ByCapability", "ToLookAt"]
 
+# People are under Team, and their keys and second steps are shown to nobody.
+for model in (Group, User, TokenProxy, Authenticator, EmailAddress):
+    admin.site.unregister(model)
+
 admin.site.site_header = "Breakwater"
 admin.site.site_title = "Breakwater"
-admin.site.index_title = "People, lists, schedule"
+admin.site.index_title = "Lists, schedule"
 
 
 def has_permission(request: HttpRequest) -> bool:
-    """Staff who manage people or settings; ``is_staff`` alone opens nothing."""
-    user = request.user
-    return bool(
-        user.is_active
-        and getattr(user, "is_staff", False)
-        and (user.has_perm(SETTINGS_MANAGE) or user.has_perm(USER_MANAGE))
-    )
+    """Whoever manages settings; Django's ``is_staff`` says nothing here."""
+    return bool(request.user.is_active and request.user.has_perm(SETTINGS_MANAGE))
 
 
 admin.site.has_permission = has_permission  # type: ignore[method-assign]

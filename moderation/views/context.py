@@ -45,7 +45,12 @@ RAIL = (
     Item("Scans", "scans", "moderation:scans", (permissions.SCAN_VIEW,)),
     Item("Datasets", "datasets", "moderation:datasets", (permissions.SCAN_VIEW,)),
     Item("Hash lists", "lists", "moderation:hash_lists", (permissions.LIST_VIEW,)),
-    Item("Team", "team", "moderation:team", (permissions.PREVIEW_GRANT,)),
+    Item(
+        "Team",
+        "team",
+        "moderation:team",
+        (permissions.PREVIEW_GRANT, permissions.USER_MANAGE, permissions.IDENTITY_VIEW),
+    ),
     Item("Audit", "audit", "moderation:audit", (permissions.AUDIT_VIEW,)),
 )
 

@@ -1,9 +1,13 @@
-"""The team: who works on what, by which grant, until when; giving and withdrawing grants."""
+"""The team: who works on what, by which grant, until when; giving and withdrawing grants.
+
+A lead sees pseudonyms; who manages people sees names; an auditor looks up one name at a time, which
+is recorded.
+"""
 
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.decorators import permission_required, user_passes_test
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -11,22 +15,31 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
+from rest_framework.authtoken.models import Token
 
 from moderation.forms.grants import GrantForm
+from moderation.forms.members import ChangePersonForm
 from moderation.models import Grant
-from moderation.people import granting
-from moderation.permissions import PREVIEW_GRANT, USER_MANAGE
+from moderation.people import factors, granting, members, sessions
+from moderation.permissions import IDENTITY_VIEW, PREVIEW_GRANT, USER_MANAGE
 
 from .paging import page_of
 from .people import person_of
 
 PEOPLE = 50
 PAST = 20  # of a person's ended grants, the last ones
+SEES_THE_TEAM = (PREVIEW_GRANT, USER_MANAGE, IDENTITY_VIEW)
+
+
+def _sees_the_team(user: Any) -> bool:
+    if not any(user.has_perm(name) for name in SEES_THE_TEAM):
+        raise PermissionDenied
+    return True
 
 
 @require_safe
 @never_cache
-@permission_required(PREVIEW_GRANT, raise_exception=True)
+@user_passes_test(_sees_the_team)
 def team(request: HttpRequest) -> HttpResponse:
     """Everybody who may need a grant, with the grants in force; those running out first."""
     giver = person_of(request)
@@ -55,10 +68,13 @@ def team(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-@permission_required(PREVIEW_GRANT, raise_exception=True)
+@user_passes_test(_sees_the_team)
 def member(request: HttpRequest, pk: int) -> HttpResponse:
-    """One person: roles and grants."""
-    return _member(request, _person(request, pk), GrantForm())
+    """One person: roles, grants, and what the one who looks may do about them."""
+    person, by = _person(request, pk), person_of(request)
+    if by.has_perm(IDENTITY_VIEW) and not by.has_perm(USER_MANAGE):
+        members.note_identity_shown(person, by=by)
+    return member_page(request, person)
 
 
 @require_POST
@@ -76,7 +92,7 @@ def give_grant(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, "The grant is given, and in force now.")
             return redirect("moderation:member", pk=pk)
-    return _member(request, person, form, status=400)
+    return member_page(request, person, grant_form=form, status=400)
 
 
 @require_POST
@@ -92,9 +108,9 @@ def withdraw_grant(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _people(giver: User) -> QuerySet[User]:
-    """Whom the giver sees: an operator everybody, a lead those who work on cases."""
+    """Whom the giver sees: operators and auditors everybody, a lead those who work on cases."""
     people = User.objects.select_related("person").prefetch_related("groups")
-    if not giver.has_perm(USER_MANAGE):
+    if not (giver.has_perm(USER_MANAGE) or giver.has_perm(IDENTITY_VIEW)):
         people = people.filter(
             pk__in=User.objects.filter(groups__name__in=granting.WITH_CASES).values("pk")
         )
@@ -110,21 +126,38 @@ def _roles(person: User) -> str:
     return ", ".join(names).replace("_", " ")
 
 
-def _member(
-    request: HttpRequest, person: User, form: GrantForm, *, status: int = 200
+def member_page(
+    request: HttpRequest,
+    person: User,
+    *,
+    grant_form: GrantForm | None = None,
+    change_form: ChangePersonForm | None = None,
+    status: int = 200,
 ) -> HttpResponse:
-    giver = person_of(request)
+    """The page of a person, with the form that was refused, if one was."""
+    by = person_of(request)
     grants = Grant.objects.filter(person=person).select_related("given_by__person")
     live = grants.live()
+    own = person.pk == by.pk
+    held = {group.name for group in person.groups.all()}
     context: dict[str, Any] = {
         "person": person,
         "their_roles": _roles(person),  # the frame's own "roles" are those of who looks
         "live": live.order_by("ends_at"),
         "past": grants.exclude(pk__in=live).order_by("-ends_at")[:PAST],
-        "form": form,
-        "own": person.pk == giver.pk,
-        "may_need": bool({group.name for group in person.groups.all()} & set(granting.WITH_CASES)),
-        "names": giver.has_perm(USER_MANAGE),
-        "back_room": giver.has_perm(USER_MANAGE) and giver.is_staff,
+        "form": grant_form or GrantForm(),
+        "own": own,
+        "may_need": bool(held & set(granting.WITH_CASES)),
+        "may_give": by.has_perm(PREVIEW_GRANT) and not own,
+        "names": by.has_perm(USER_MANAGE) or by.has_perm(IDENTITY_VIEW),
     }
+    if members.may_change(person, by=by):
+        context |= {
+            "manages": True,
+            "change_form": change_form or ChangePersonForm(by=by, person=person),
+            "has_password": person.has_usable_password(),
+            "has_factor": factors.has_one(person),
+            "session_count": len(sessions.of(person)),
+            "token": Token.objects.filter(user=person).first(),
+        }
     return render(request, "moderation/member.html", context, status=status)

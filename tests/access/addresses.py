@@ -126,8 +126,6 @@ class Objects:
 
         if words[0] == "r":
             return self.somebody.pk
-        if words == ["auth", "user"]:
-            return self.somebody.pk
         model: type[Model] = apps.get_model(*words)
         row = model._base_manager.first() or baker.make(model)
         return row.pk

@@ -90,7 +90,6 @@ def test_every_role_is_answered_as_the_table_says(
     monkeypatch.setattr(settings, "EVIDENCE_URL", tmp_path.as_uri())
     monkeypatch.setattr(settings, "IDLE_MINUTES", 600)  # what they do is taken back, input too
     people = {who: person(who, *([] if who == "no_role" else [who])) for who in WHO[1:]}
-    User.objects.update(is_staff=True)  # which alone opens nothing
     objects = Objects(
         first=person("first", "reviewer"), second=person("second", "reviewer"),
         somebody=person("somebody", "reviewer"),

@@ -38,7 +38,6 @@ def test_who_logs_in_and_out(reviewer: User) -> None:
 
 
 def test_the_back_rooms_door_is_the_same(operator: User) -> None:
-    User.objects.update(is_staff=True)
     client = Client()
     door = client.get("/admin/login/").url
     assert sign_in(client, "otto", PASSWORD, door) == 302

@@ -127,9 +127,7 @@ class Command(Base):
 
 
 def _login(name: str, password: str, roles: tuple[str, ...]) -> None:
-    user, fresh = User.objects.get_or_create(
-        username=name, defaults={"is_staff": "operator" in roles}
-    )
+    user, fresh = User.objects.get_or_create(username=name)
     if fresh:
         user.set_password(password)
         user.save()

@@ -135,7 +135,7 @@ def test_who_may_answer_reads_nothing_of_a_case_in_work(
 ):
     """The pair of roles is refused in the back room; a superuser holds both all the same."""
     both = person("bea", "reviewer", "auditor")
-    User.objects.filter(pk=both.pk).update(is_superuser=True, is_staff=True)
+    User.objects.filter(pk=both.pk).update(is_superuser=True)
     case = make_case()
     about = {"object": f"case:{case.pk}"}
     settled(case, reviewer, "REMOVE_KNOWN", harm_class="csam")
