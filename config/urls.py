@@ -8,7 +8,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from moderation.views import factors, home, logins, own_sessions, passwords
+from moderation.views import factors, home, logins, own_sessions, passwords, sign_in
 
 AGAIN = {"template_name": "account/again.html"}
 
@@ -40,6 +40,8 @@ urlpatterns = [
     path("login/", logins.LogIn.as_view(), name="login"),
     path("login/", logins.LogIn.as_view(), name="account_login"),
     path("login/second-step/", logins.SecondStep.as_view(), name="mfa_authenticate"),
+    path("login/provider/", sign_in.sign_in, name="sign_in"),
+    path("login/provider/back/", sign_in.signed_in, name="signed_in"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("account/", include(account)),
     path("password/", passwords.ChangePassword.as_view(), name="password"),

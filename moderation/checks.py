@@ -26,6 +26,26 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="breakwater.E002",
             )
         )
+    if settings.OIDC_ISSUER and not settings.OIDC_ISSUER.startswith("https://"):
+        errors.append(
+            Error("OIDC_ISSUER must begin with https:// in production.", id="breakwater.E003")
+        )
+    return errors
+
+
+@register(Tags.security)
+def identity_provider_is_whole(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An identity provider needs all of its settings, and no claim that says nothing."""
+    errors: list[CheckMessage] = []
+    if settings.OIDC_ISSUER and not settings.OIDC_CLIENT_ID:
+        errors.append(
+            Error("OIDC_ISSUER is set: set OIDC_CLIENT_ID as well.", id="breakwater.E004")
+        )
+    claims = settings.OIDC_SECOND_STEP
+    if any(not each.startswith(("amr=", "acr=")) or each.endswith("=") for each in claims):
+        errors.append(
+            Error("OIDC_SECOND_STEP takes amr=VALUE and acr=VALUE.", id="breakwater.E005")
+        )
     return errors
 
 

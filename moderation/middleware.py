@@ -16,6 +16,8 @@ from moderation.people import factors, sessions
 OPEN = frozenset(
     {
         "login",
+        "sign_in",
+        "signed_in",
         "choose_password",
         "set_up",
         "mfa_activate_totp",
@@ -26,7 +28,7 @@ OPEN = frozenset(
     }
 )
 
-WHILE_LOCKED = frozenset({"unlock", "lock", "logout"})
+WHILE_LOCKED = frozenset({"unlock", "lock", "logout", "sign_in", "signed_in"})
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

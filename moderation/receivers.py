@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from moderation.models import CustodyEvent
-from moderation.people import factors, sessions
+from moderation.people import factors, sessions, signing_in
 
 
 @receiver(user_logged_in)
@@ -20,7 +20,10 @@ def note_login(request: HttpRequest | None, user: User, **kwargs: Any) -> None:
     if request is not None and request.resolver_match is not None:
         sessions.begin(request)
         factor = factors.shown_in(request, user)
-        _note("logged_in", user, by=user, after={"factor": factor} if factor else None)
+        after = {"factor": factor} if factor else {}
+        if signing_in.did_sign_in(request, user):
+            after["at"] = factors.ELSEWHERE
+        _note("logged_in", user, by=user, after=after)
 
 
 @receiver(user_logged_out)

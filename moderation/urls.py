@@ -81,6 +81,7 @@ urlpatterns = [
     path("team/<int:pk>/switch/", members.switch_person, name="switch_person"),
     path("team/<int:pk>/password-link/", members.make_link, name="make_link"),
     path("team/<int:pk>/second-steps/", members.reset_factors, name="reset_factors"),
+    path("team/<int:pk>/subject/", members.record_subject, name="record_subject"),
     path("team/<int:pk>/sessions/", members.end_sessions, name="end_their_sessions"),
     path("team/<int:pk>/token/", members.change_token, name="change_token"),
     path("team/<int:pk>/grant/", team.give_grant, name="give_grant"),

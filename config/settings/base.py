@@ -6,7 +6,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
-from config import env, services
+from config import env, identity, services
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = False
@@ -33,6 +33,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "csp",
     "pgtrigger",
@@ -127,6 +129,16 @@ ACCOUNT_ADAPTER = "moderation.people.factors.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: there is no such address
 ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_ADAPTER = "moderation.people.signing_in.SignInAdapter"
+OIDC_ISSUER = env.text("OIDC_ISSUER")  # of the identity provider; empty: nobody signs in at one
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET", "")
+OIDC_NAME = env.text("OIDC_NAME", "your organisation")  # on the button
+OIDC_SECOND_STEP = env.listing("OIDC_SECOND_STEP")  # claims of it that count, as amr=mfa
+OIDC_SECONDS = env.number("OIDC_SECONDS", 10.0)  # for each question to it
+SOCIALACCOUNT_PROVIDERS = identity.provider(
+    OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, name=OIDC_NAME
+)
 ACCOUNT_RATE_LIMITS = {"login_failed": "5/5m/key"}  # wrong codes of one person, from anywhere
 AXES_FAILURE_LIMIT = env.number("LOGIN_FAILURE_LIMIT", 10)
 AXES_COOLOFF_TIME = 0.25  # hours

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
@@ -30,7 +31,10 @@ from .rights import ByCapability, ToLookAt
 __all__ = ["ByCapability", "ToLookAt"]
 
 # People are under Team, and their keys and second steps are shown to nobody.
-for model in (Group, User, TokenProxy, Authenticator, EmailAddress):
+for model in (
+    *(Group, User, TokenProxy, Authenticator, EmailAddress),
+    *(SocialAccount, SocialApp, SocialToken),
+):
     admin.site.unregister(model)
 
 admin.site.site_header = "Breakwater"

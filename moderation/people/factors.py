@@ -28,6 +28,7 @@ TYPES = {
     Authenticator.Type.WEBAUTHN: "passkey",
     Authenticator.Type.RECOVERY_CODES: "recovery_codes",
 }
+ELSEWHERE = "identity_provider"  # one that the identity provider saw, where that counts
 SAID = {
     "mfa/messages/totp_activated.txt": "Your app is set up.",
     "mfa/messages/totp_deactivated.txt": "The app is no longer asked for.",
@@ -48,6 +49,14 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_login_stages(self) -> list[str]:
+        return [
+            "moderation.people.signing_in.SecondStepStage"
+            if stage == "allauth.mfa.stages.AuthenticateStage"
+            else stage
+            for stage in super().get_login_stages()
+        ]
 
     def add_message(
         self,
@@ -100,7 +109,9 @@ def shown_in(request: HttpRequest, person: User) -> str:
     """Return which second factor this session was opened with, or set up; empty for none."""
     records = get_authentication_records(request, person)
     kinds = [record.get("type") for record in records if record.get("method") == "mfa"]
-    return TYPES[Authenticator.Type(kinds[-1])] if kinds else ""
+    if not kinds or kinds[-1] == ELSEWHERE:
+        return kinds[-1] if kinds else ""
+    return TYPES[Authenticator.Type(kinds[-1])]
 
 
 def note_added(request: HttpRequest, factor: Authenticator, *, by: User) -> None:

@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from moderation import permissions
 from moderation.models.person import pseudonym_of
+from moderation.people import identities
 
 THEME_COOKIE = "theme"
 THEMES = ("auto", "light", "dark")
@@ -73,6 +74,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "pseudonym": SimpleLazyObject(lambda: pseudonym(request)),
         "roles": SimpleLazyObject(lambda: roles(request)),
         "idle_seconds": settings.IDLE_MINUTES * 60,
+        "provider": identities.offered(),
         "theme": theme,
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
     }

@@ -22,7 +22,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_safe
 
-from moderation.people import factors
+from moderation.people import factors, identities
 
 
 class LogIn(auth_views.LoginView):
@@ -39,7 +39,10 @@ class LogIn(auth_views.LoginView):
         return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"password_enough": not settings.MFA_REQUIRED}
+        return super().get_context_data(**kwargs) | {
+            "password_enough": not settings.MFA_REQUIRED,
+            "provider": identities.offered(),
+        }
 
 
 @method_decorator(transaction.atomic, name="post")

@@ -6,14 +6,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from moderation.forms.members import AddPersonForm, ChangePersonForm
-from moderation.people import factors, members
+from moderation.people import factors, identities, members
 from moderation.permissions import USER_MANAGE
 
 from .people import person_of
@@ -89,6 +89,22 @@ def reset_factors(request: HttpRequest, pk: int) -> HttpResponse:
 def end_sessions(request: HttpRequest, pk: int) -> HttpResponse:
     ended = members.end_sessions(_person(request, pk), by=person_of(request))
     _say(request, bool(ended), f"Sessions ended: {ended}.")
+    return redirect("moderation:member", pk=pk)
+
+
+@require_POST
+@manages_people
+def record_subject(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write down who somebody is at the identity provider; empty takes it away."""
+    person, subject = _person(request, pk), request.POST.get("subject", "").strip()
+    if not identities.offered():
+        raise Http404
+    try:
+        done = identities.record_subject(person, subject, by=person_of(request))
+    except members.PersonRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        _say(request, done, "Recorded." if subject else "Removed: nobody signs in as this person.")
     return redirect("moderation:member", pk=pk)
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from moderation.people import sessions
+from moderation.people import identities, sessions
 
 from .people import person_of
 
@@ -69,4 +69,13 @@ def unlock(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"locked": sessions.is_locked(request)}, status=403 if wrong else 200)
     if not sessions.is_locked(request):
         return HttpResponseRedirect(back)
-    return render(request, "account/locked.html", {"wrong": wrong, "next": back})
+    return render(
+        request,
+        "account/locked.html",
+        {
+            "wrong": wrong,
+            "next": back,
+            "has_password": person.has_usable_password(),
+            "provider": identities.offered(),
+        },
+    )

@@ -20,7 +20,7 @@ from rest_framework.authtoken.models import Token
 from moderation.forms.grants import GrantForm
 from moderation.forms.members import ChangePersonForm
 from moderation.models import Grant
-from moderation.people import factors, granting, members, sessions
+from moderation.people import factors, granting, identities, members, sessions
 from moderation.permissions import IDENTITY_VIEW, PREVIEW_GRANT, USER_MANAGE
 
 from .paging import page_of
@@ -156,6 +156,7 @@ def member_page(
             "manages": True,
             "change_form": change_form or ChangePersonForm(by=by, person=person),
             "has_password": person.has_usable_password(),
+            "subject": identities.subject_of(person),
             "has_factor": factors.has_one(person),
             "session_count": len(sessions.of(person)),
             "token": Token.objects.filter(user=person).first(),
