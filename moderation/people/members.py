@@ -194,7 +194,7 @@ def _to_change(person: User, *, by: User, own: bool = False) -> User:
 
 
 def _see_that_free(login: str, mail: str, *, but: User | None = None) -> None:
-    others = User.objects.exclude(pk=but.pk if but else None)
+    others = User.objects.exclude(pk=but.pk) if but else User.objects.all()
     if others.filter(username__iexact=login).exists():
         raise PersonRefused("Somebody has this login already.")
     if mail and others.filter(email__iexact=mail).exists():

@@ -9,6 +9,8 @@ from django.core.cache import cache
 from playwright.sync_api import expect
 
 from moderation.models import CustodyEvent
+from moderation.people import identities
+from tests import identity_provider
 from tests.browser import NARROW, chromium, expected_errors, opened  # noqa: F401
 from tests.conftest import PASSWORD
 from tests.factors import code_for
@@ -224,3 +226,22 @@ def test_a_person_is_added_gets_a_link_and_is_switched_off(opened, operator):  #
     theirs.get_by_label(re.compile("confirm", re.I)).fill("still-harbour-77")
     theirs.keyboard.press("Enter")
     title(theirs, "Log in")
+
+
+def test_signing_in_at_the_identity_provider(opened, operator, reviewer, settings, expected_errors):  # noqa: F811
+    cache.clear()
+    expected_errors.append("403")
+    with identity_provider.running() as provider:
+        identity_provider.use(provider, settings)
+        provider.asks = True
+        page = opened(None, "/queue/")
+        look(page, "login-with-provider")
+        page.get_by_role("link", name="Sign in with Quay House").press("Enter")
+        page.get_by_role("button", name="Sign in").press("Enter")
+        title(page, "Not signed in")
+        look(page, "not-signed-in")
+        identities.record_subject(reviewer, provider.subject, by=operator)
+        page.goto("/queue/")
+        page.get_by_role("link", name="Sign in with Quay House").press("Enter")
+        page.get_by_role("button", name="Sign in").press("Enter")
+        title(page, "Queue")
