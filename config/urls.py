@@ -50,7 +50,7 @@ urlpatterns = [
         passwords.ChoosePassword.as_view(),
         name="choose_password",
     ),
-    path("theme/", home.set_theme, name="theme"),
+    path("theme/", home.set_look, name="theme"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password")),
     path("admin/login/", logins.admin_login),
     path("admin/", admin.site.urls),

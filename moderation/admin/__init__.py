@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from rest_framework.authtoken.models import TokenProxy
 
 from moderation.hash_lists import changing
-from moderation.models import Case, CustodyEvent, Decision, HashList, KnownHash, LegalBasis
+from moderation.models import Case, CustodyEvent, Decision, HashList, KnownHash
 from moderation.models.case import HarmClass
 from moderation.permissions import (
     AUDIT_VIEW,
@@ -86,14 +86,6 @@ class KnownHashAdmin(ToLookAt):
     list_filter = ["hash_list", "algorithm"]
     ordering = ["-pk"]
     exclude = ["value", "external_id"]
-
-
-@admin.register(LegalBasis)
-class LegalBasisAdmin(ToLookAt):
-    """Recorded and ended with the command ``fetching``, which says what it means."""
-
-    list_display = ["pk", "officer", "until", "recorded_at", "ended_at"]
-    ordering = ["-pk"]
 
 
 class HashListForm(forms.ModelForm):

@@ -1,9 +1,10 @@
-"""Giving a grant: for which classes, up to which preview, how long, after which training."""
+"""Giving a grant: for which classes, up to which preview, how long; and recording a training."""
 
 from django import forms
 
 from moderation.models import Grant
 from moderation.models.case import HarmClass
+from moderation.models.custody import plain_words
 from moderation.models.grant import CASE_DAYS, PREVIEW_DAYS
 
 
@@ -28,15 +29,28 @@ class GrantForm(forms.Form):
         help_text=f"At most {PREVIEW_DAYS} with previews, {CASE_DAYS} without.",
         widget=forms.NumberInput(attrs={"class": "form-control"}),
     )
-    trained_on = forms.DateField(
-        label="Training took place on",
-        required=False,
-        help_text="Needed for previews.",
-        widget=forms.DateInput(attrs={"class": "form-control", "type": "date"}),
-    )
     wellbeing_checked = forms.BooleanField(
         label="A wellbeing check took place",
         required=False,
         help_text="Needed to renew previews. Nothing of what was said belongs here.",
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+
+class TrainingForm(forms.Form):
+    what = forms.CharField(
+        label="Training",
+        max_length=120,
+        validators=[plain_words],
+        widget=forms.TextInput(attrs={"class": "form-control"}),
+    )
+    held_on = forms.DateField(
+        label="Took place on",
+        widget=forms.DateInput(attrs={"class": "form-control", "type": "date"}),
+    )
+    until = forms.DateField(
+        label="Counts until",
+        required=False,
+        help_text="Left empty: a year.",
+        widget=forms.DateInput(attrs={"class": "form-control", "type": "date"}),
     )

@@ -32,9 +32,8 @@ class StartScanForm(forms.Form):
             return "Your role does not include scans that fetch."
         if self.basis is None:
             return (
-                "Fetching is off: no legal basis is recorded, or it has run out. Who runs this "
-                "installation switches it on: manage.py fetching on --basis TEXT --officer NAME "
-                "--until YYYY-MM-DD."
+                "Fetching is off: no legal basis is recorded, or it has run out; an operator "
+                "records one under Legal basis."
             )
         return ""
 

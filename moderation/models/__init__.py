@@ -18,6 +18,7 @@ from .saved_view import SavedView
 from .scan import Scan, ShardScan
 from .sealed import SealedObject
 from .session import Session
+from .training import Training
 
 __all__ = [
     "Capability",
@@ -53,4 +54,5 @@ __all__ = [
     "Session",
     "Shard",
     "ShardScan",
+    "Training",
 ]

@@ -13,6 +13,7 @@ from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 
 from .case import HarmClass
+from .training import Training
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -60,7 +61,9 @@ class Grant(models.Model):
         related_name="grants_given",
         help_text="Nobody for a made-up installation's own.",
     )
-    trained_on = models.DateField(null=True, help_text="Of the training that is on record.")
+    training = models.ForeignKey(
+        Training, on_delete=models.PROTECT, null=True, help_text="Previews are granted on one."
+    )
     wellbeing_checked = models.BooleanField(
         default=False, help_text="That a check took place; never what was said."
     )
@@ -83,7 +86,7 @@ class Grant(models.Model):
                 name="nobody_grants_themselves",
             ),
             models.CheckConstraint(
-                condition=Q(level=0) | Q(trained_on__isnull=False), name="previews_after_training"
+                condition=Q(level=0) | Q(training__isnull=False), name="previews_by_training"
             ),
             models.CheckConstraint(condition=~Q(harm_classes=[]), name="grant_names_its_classes"),
         ]

@@ -16,6 +16,23 @@ def new_pseudonym() -> str:
     return "P-" + "".join(secrets.choice(ALPHABET) for _ in range(6))
 
 
+class Theme(models.TextChoices):
+    AUTO = "auto", "As this device is set"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class Contrast(models.TextChoices):
+    AUTO = "auto", "As this device is set"
+    MORE = "more", "More contrast"
+
+
+class TextSize(models.TextChoices):
+    USUAL = "usual", "Usual"
+    LARGE = "large", "Large"
+    LARGEST = "largest", "Largest"
+
+
 class Person(models.Model):
     """The one table that joins a login to the pseudonym that custody events carry."""
 
@@ -23,6 +40,11 @@ class Person(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="person"
     )
     pseudonym = models.CharField(max_length=20, unique=True, default=new_pseudonym, editable=False)
+
+    # How pages look to this person, wherever they log in.
+    theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.AUTO)
+    contrast = models.CharField(max_length=4, choices=Contrast.choices, default=Contrast.AUTO)
+    text_size = models.CharField(max_length=7, choices=TextSize.choices, default=TextSize.USUAL)
 
     class Meta:
         verbose_name_plural = "people"

@@ -1,13 +1,13 @@
 """Giving and withdrawing grants: dated, for named harm classes, and never to oneself."""
 
-from datetime import date, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from moderation.models import CustodyEvent, Grant
+from moderation.models import CustodyEvent, Grant, Training
 from moderation.models.case import HarmClass
 from moderation.models.grant import CASE_DAYS, PREVIEW_DAYS
 from moderation.permissions import (
@@ -18,6 +18,8 @@ from moderation.permissions import (
     REPORT_EXPORT,
     ROLES,
 )
+
+from . import training
 
 BEFORE = timedelta(minutes=1)  # the database's clock may be a little behind ours
 SOON = 14  # days before its end from which a grant is shown as running out
@@ -37,10 +39,9 @@ def give(
     classes: list[str],
     level: int,
     days: int,
-    trained_on: date | None = None,
     wellbeing_checked: bool = False,
 ) -> Grant:
-    """Write a grant from now on for so many days.
+    """Write a grant from now on for so many days; previews on a valid training, and no longer.
 
     Raises:
         PermissionDenied: to oneself, or by somebody who may not.
@@ -57,22 +58,28 @@ def give(
         raise GrantRefused(f"At this level a grant lasts 1 to {most} days.")
     if not classes:
         raise GrantRefused("Name at least one harm class.")
-    if level and trained_on is None:
-        raise GrantRefused("Previews need a training on record: give its date.")
-    if trained_on and trained_on > timezone.localdate():
-        raise GrantRefused("The training has not taken place yet.")
     renewed = Grant.objects.filter(person=to, level__gt=0).exists()
     if level and renewed and not wellbeing_checked:
         raise GrantRefused("Renewing previews needs a wellbeing check that took place.")
     now = timezone.now()
+    ends_at = now - BEFORE + timedelta(days=days)
+    on = training.best(to) if level else None
+    if level and on is None:
+        raise GrantRefused("Previews need a valid training: record it first, below.")
+    if on is not None and ends_at > (over := _end_of(on)):
+        left = max(0, (over - now).days)
+        raise GrantRefused(
+            f"The training counts until {on.until:%d %b %Y}: give at most {left} days, or record"
+            " a newer training first."
+        )
     grant = Grant.objects.create(
         person=to,
         harm_classes=sorted(set(classes)),
         level=level,
         starts_at=now - BEFORE,
-        ends_at=now - BEFORE + timedelta(days=days),
+        ends_at=ends_at,
         given_by=by,
-        trained_on=trained_on,
+        training=on,
         wellbeing_checked=wellbeing_checked,
     )
     CustodyEvent.objects.append(
@@ -84,7 +91,8 @@ def give(
             "harm_classes": grant.harm_classes,
             "level": level,
             "until": grant.ends_at.isoformat(),
-            "trained_on": trained_on.isoformat() if trained_on else None,
+            "training": on.pk if on else None,
+            "trained_on": on.held_on.isoformat() if on else None,
             "wellbeing_checked": wellbeing_checked,
         },
     )
@@ -114,12 +122,28 @@ def give_everything(person: User) -> None:
     now = timezone.now()
     roles = person.groups.values_list("name", flat=True)
     opens = any(CASE_OPEN in ROLES.get(role, ()) for role in roles)
+    made_up = _made_up_training(person) if opens else None
     Grant.objects.create(
         person=person,
         harm_classes=sorted(HarmClass.values),
         level=max(Grant.Level.values) if opens else 0,
         starts_at=now - BEFORE,
         ends_at=now - BEFORE + timedelta(days=PREVIEW_DAYS),
-        trained_on=now.date(),
+        training=made_up,
         wellbeing_checked=True,
     )
+
+
+def _made_up_training(person: User) -> Training:
+    today = timezone.localdate()
+    return Training.objects.create(
+        person=person,
+        what="Made-up training",
+        held_on=today,
+        until=today + timedelta(days=training.USUAL_DAYS),
+    )
+
+
+def _end_of(on: Training) -> datetime:
+    """The moment after the training's last day."""
+    return datetime.combine(on.until + timedelta(days=1), time(), tzinfo=UTC)

@@ -136,8 +136,9 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
 
     def _key(self, header: dict[str, Any]) -> jwt.PyJWK:
         """The provider's key that the token says it is signed with."""
-        keys = self._ask(self.openid_config["jwks_uri"]).get("keys")
-        for each in keys if isinstance(keys, list) else []:
+        said = self._ask(self.openid_config["jwks_uri"]).get("keys")
+        keys = said if isinstance(said, list) else []
+        for each in keys:
             if not isinstance(each, dict) or each.get("use", "sig") != "sig":
                 continue
             if each.get("alg", header["alg"]) != header["alg"]:

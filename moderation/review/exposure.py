@@ -171,8 +171,8 @@ def _locked_for_all(case: Case, entry: Entry, *, by: User) -> str:
     if not Case.objects.worked_on_by(by).filter(pk=case.pk).exists():
         return "Take the case first: only its holder may look."
     # Made-up pictures need no permission to be looked at; everything else waits for one (H1).
-    if not entry.revision.dataset.synthetic and not LegalBasis.objects.current().exists():
-        return "No legal basis is recorded; an operator records one."
+    if not entry.revision.dataset.synthetic and not LegalBasis.objects.for_previews().exists():
+        return "No legal basis with its jurisdiction is recorded; an operator records one."
     if not left_today(by=by):
         return "You have reached your limit of looks for 24 hours."
     return ""

@@ -1,5 +1,5 @@
-"""The H1 switch: fetching is off until somebody records why it is lawful, who answers for it, and
-until when."""
+"""The H1 switch: fetching is off, and no preview opens, until somebody records why that is lawful,
+under whose law, who answers for it, and until when."""
 
 from datetime import datetime
 
@@ -19,8 +19,13 @@ def current() -> LegalBasis | None:
     return LegalBasis.objects.current().order_by("-recorded_at").first()
 
 
-def switch_on(*, basis: str, officer: str, until: datetime, by: User | None) -> LegalBasis:
-    """Record a legal basis, which ends the one before it. Raises BasisRefused."""
+def switch_on(
+    *, basis: str, officer: str, until: datetime, by: User | None, jurisdiction: str = ""
+) -> LegalBasis:
+    """Record a legal basis, which ends the one before it. Raises BasisRefused.
+
+    Without a jurisdiction it opens fetching and no preview: a script of old may leave it out.
+    """
     if not basis.strip() or not officer.strip():
         raise BasisRefused("Say the legal basis and the officer who answers for it.")
     if until <= timezone.now():
@@ -28,10 +33,17 @@ def switch_on(*, basis: str, officer: str, until: datetime, by: User | None) -> 
     with transaction.atomic():
         LegalBasis.objects.current().update(ended_at=timezone.now())
         recorded = LegalBasis.objects.create(
-            basis=basis, officer=officer, until=until, recorded_by=by
+            basis=basis,
+            jurisdiction=jurisdiction.strip(),
+            officer=officer,
+            until=until,
+            recorded_by=by,
         )
         CustodyEvent.objects.append(
-            "fetching_on", recorded, by=by, after={"until": until.isoformat()}
+            "fetching_on",
+            recorded,
+            by=by,
+            after={"until": until.isoformat(), "previews": bool(recorded.jurisdiction)},
         )
     return recorded
 

@@ -8,13 +8,12 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import format_html_join
 
 from moderation import permissions
-from moderation.models.person import pseudonym_of
+from moderation.models import Person
+from moderation.models.person import Contrast, TextSize, Theme, pseudonym_of
 from moderation.people import identities
-
-THEME_COOKIE = "theme"
-THEMES = ("auto", "light", "dark")
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,12 @@ RAIL = (
         "moderation:team",
         (permissions.PREVIEW_GRANT, permissions.USER_MANAGE, permissions.IDENTITY_VIEW),
     ),
+    Item(
+        "Legal basis",
+        "basis",
+        "moderation:legal_basis",
+        (permissions.SETTINGS_MANAGE, permissions.AUDIT_VIEW),
+    ),
     Item("Audit", "audit", "moderation:audit", (permissions.AUDIT_VIEW,)),
 )
 
@@ -67,7 +72,6 @@ class Environment:
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context of base.html; what costs a query is only worked out where a page shows it."""
-    theme = chosen_theme(request)
     return {
         "environment": environment(),
         "rail": SimpleLazyObject(lambda: rail(request)),
@@ -75,15 +79,41 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "roles": SimpleLazyObject(lambda: roles(request)),
         "idle_seconds": settings.IDLE_MINUTES * 60,
         "provider": identities.offered(),
-        "theme": theme,
-        "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
+        "look": SimpleLazyObject(lambda: look(request)),
     }
 
 
-def chosen_theme(request: HttpRequest) -> str:
-    """Return the colours this browser asked for; ``auto`` follows its own setting."""
-    theme = request.COOKIES.get(THEME_COOKIE, "auto")
-    return theme if theme in THEMES else "auto"
+@dataclass(frozen=True)
+class Look:
+    """How a page looks to the person, wherever they log in; for nobody as the device is set."""
+
+    theme: str = Theme.AUTO
+    contrast: str = Contrast.AUTO
+    text_size: str = TextSize.USUAL
+
+    @property
+    def attributes(self) -> str:
+        """What the page's root element says, ready to stand in it."""
+        said = {
+            "data-bs-theme": self.theme if self.theme != Theme.AUTO else "",
+            "data-text": self.text_size if self.text_size != TextSize.USUAL else "",
+        }
+        return format_html_join("", ' {}="{}"', ((k, v) for k, v in said.items() if v))
+
+    @property
+    def contrast_for(self) -> str:
+        """The media for which the style of more contrast holds."""
+        return "all" if self.contrast == Contrast.MORE else "(prefers-contrast: more)"
+
+    @property
+    def next_theme(self) -> str:
+        return Theme.values[(Theme.values.index(self.theme) + 1) % len(Theme.values)]
+
+
+def look(request: HttpRequest) -> Look:
+    """Return the colours, contrast and size of text that the person chose."""
+    person = _person(request)
+    return Look(person.theme, person.contrast, person.text_size) if person else Look()
 
 
 def environment() -> Environment:
@@ -95,8 +125,20 @@ def environment() -> Environment:
 
 def pseudonym(request: HttpRequest) -> str:
     """Return the pseudonym under which the person's acts are recorded; empty for nobody."""
+    person = _person(request)
+    return person.pseudonym if person else ""
+
+
+def _person(request: HttpRequest) -> Person | None:
+    """The row of who is logged in, read once a request and made on the first occasion."""
     user = getattr(request, "user", None)
-    return pseudonym_of(user) if isinstance(user, User) else ""
+    if not isinstance(user, User):
+        return None
+    try:
+        return user.person
+    except Person.DoesNotExist:
+        pseudonym_of(user)
+        return user.person
 
 
 def roles(request: HttpRequest) -> str:

@@ -17,6 +17,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from moderation.models import Grant, Training
+from moderation.models.person import Contrast, TextSize, Theme
 from moderation.people import factors, sessions
 
 from .people import person_of
@@ -40,8 +42,15 @@ def account(request: HttpRequest) -> HttpResponse:
             "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
             "required": settings.MFA_REQUIRED,
             "sessions": sessions.of(person_of(request)),
+            "looks": [
+                ("theme", "Colours", Theme),
+                ("contrast", "Contrast", Contrast),
+                ("text_size", "Size of text", TextSize),
+            ],
             "this": request.session.session_key,
             "idle_minutes": settings.IDLE_MINUTES,
+            "grants": Grant.objects.live().filter(person=person_of(request)).order_by("ends_at"),
+            "trainings": Training.objects.valid().filter(person=person_of(request)),
         },
     )
 

@@ -12,16 +12,25 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from moderation import permissions
-from moderation.models import CustodyEvent, Grant, HashList, LegalBasis, Removal, Scan
-from moderation.people import granting
+from moderation.models import (
+    CustodyEvent,
+    Grant,
+    HashList,
+    LegalBasis,
+    Person,
+    Removal,
+    Scan,
+    Training,
+)
+from moderation.models.person import Contrast, TextSize, Theme
+from moderation.people import granting, training
 from moderation.review import listing
 
 from . import custody_words
-from .context import THEME_COOKIE, THEMES
 from .hash_lists import set_aside
 from .people import person_of
 
-YEAR = 365 * 24 * 3600
+LOOK = {"theme": Theme, "contrast": Contrast, "text_size": TextSize}
 AGREEMENT_NOTICE = timedelta(days=30)
 SCANS_SHOWN = 5
 
@@ -32,6 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = person_of(request)
     panels = {
         "cases": (permissions.CASE_OPEN, lambda: waiting_cases(user)),
+        "mine": (permissions.CASE_OPEN, lambda: running_out_for(user)),
         "scans": (permissions.SCAN_VIEW, running_scans),
         "removals": (permissions.MANIFEST_PUBLISH, removals_due),
         "lists": (permissions.LIST_MANAGE, lists_to_look_after),
@@ -51,23 +61,19 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def set_theme(request: HttpRequest) -> HttpResponse:
-    """Remember the colours in a cookie and go back to where the person was."""
+def set_look(request: HttpRequest) -> HttpResponse:
+    """Keep the colours, contrast or size of text that the person chose, and go back."""
     back = request.POST.get("next", "/")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = "/"
-    answer = HttpResponseRedirect(back)
-    theme = request.POST.get("theme")
-    if theme in THEMES:
-        answer.set_cookie(
-            THEME_COOKIE,
-            theme,
-            max_age=YEAR,
-            httponly=True,
-            samesite="Lax",
-            secure=request.is_secure(),
-        )
-    return answer
+    chosen = {
+        name: request.POST[name]
+        for name, choices in LOOK.items()
+        if request.POST.get(name) in choices.values
+    }
+    if chosen:
+        Person.objects.filter(user=person_of(request)).update(**chosen)
+    return HttpResponseRedirect(back)
 
 
 def waiting_cases(user: User) -> dict[str, Any]:
@@ -113,6 +119,15 @@ def grants_running_out() -> dict[str, Any]:
     """Return how many grants soon end, for whoever renews them."""
     soon = Grant.objects.running_out(granting.SOON).count()
     return {"soon": soon, "days": granting.SOON}
+
+
+def running_out_for(user: User) -> dict[str, Any]:
+    """Return what of the person's own soon ends: grants, and the training that previews rest on."""
+    mine = Grant.objects.running_out(granting.SOON).filter(person=user)
+    return {
+        "grants": list(mine.order_by("ends_at")),
+        "trainings": list(Training.objects.running_out(training.SOON).filter(person=user)),
+    }
 
 
 def fetching() -> dict[str, Any]:

@@ -13,14 +13,15 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
 
-from moderation.forms.grants import GrantForm
+from moderation.forms.grants import GrantForm, TrainingForm
 from moderation.forms.members import ChangePersonForm
-from moderation.models import Grant
-from moderation.people import factors, granting, identities, members, sessions
+from moderation.models import Grant, Training
+from moderation.people import factors, granting, identities, members, sessions, training
 from moderation.permissions import IDENTITY_VIEW, PREVIEW_GRANT, USER_MANAGE
 
 from .paging import page_of
@@ -61,6 +62,8 @@ def team(request: HttpRequest) -> HttpResponse:
             .select_related("person__person")
             .order_by("ends_at"),
             "soon_days": granting.SOON,
+            "trainings_soon": _trainings_running_out(),
+            "training_days": training.SOON,
             "names": giver.has_perm(USER_MANAGE),
         },
     )
@@ -97,6 +100,36 @@ def give_grant(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @permission_required(PREVIEW_GRANT, raise_exception=True)
+def record_training(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write down a training of somebody else's."""
+    person, form = _person(request, pk), TrainingForm(request.POST)
+    if person.pk == person_of(request).pk:
+        raise PermissionDenied
+    if form.is_valid():
+        try:
+            training.record(person, by=person_of(request), **form.cleaned_data)
+        except training.TrainingRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, "The training is on record.")
+            return redirect("moderation:member", pk=pk)
+    return member_page(request, person, training_form=form, status=400)
+
+
+@require_POST
+@permission_required(PREVIEW_GRANT, raise_exception=True)
+def strike_training(request: HttpRequest, pk: int) -> HttpResponse:
+    """Strike out a record that is wrong; never one's own."""
+    wrong = get_object_or_404(Training, pk=pk, person__in=_people(person_of(request)))
+    if training.strike(wrong, by=person_of(request)):
+        messages.success(request, "The record is struck out, and grants on it have ended.")
+    else:
+        messages.error(request, "This record was struck out already. Nothing was changed.")
+    return redirect("moderation:member", pk=wrong.person_id)
+
+
+@require_POST
+@permission_required(PREVIEW_GRANT, raise_exception=True)
 def withdraw_grant(request: HttpRequest, pk: int) -> HttpResponse:
     """End a grant at once; never one's own."""
     grant = get_object_or_404(Grant, pk=pk, person__in=_people(person_of(request)))
@@ -105,6 +138,13 @@ def withdraw_grant(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.error(request, "This grant had ended already. Nothing was changed.")
     return redirect("moderation:member", pk=grant.person_id)
+
+
+def _trainings_running_out() -> QuerySet[Training]:
+    """Of those who work on cases and are let in: trainings that soon count no more."""
+    members_ = User.objects.filter(is_active=True, groups__name__in=granting.WITH_CASES)
+    soon = Training.objects.running_out(training.SOON).filter(person__in=members_.values("pk"))
+    return soon.select_related("person__person").order_by("until")
 
 
 def _people(giver: User) -> QuerySet[User]:
@@ -132,11 +172,12 @@ def member_page(
     *,
     grant_form: GrantForm | None = None,
     change_form: ChangePersonForm | None = None,
+    training_form: TrainingForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """The page of a person, with the form that was refused, if one was."""
     by = person_of(request)
-    grants = Grant.objects.filter(person=person).select_related("given_by__person")
+    grants = Grant.objects.filter(person=person).select_related("given_by__person", "training")
     live = grants.live()
     own = person.pk == by.pk
     held = {group.name for group in person.groups.all()}
@@ -146,6 +187,11 @@ def member_page(
         "live": live.order_by("ends_at"),
         "past": grants.exclude(pk__in=live).order_by("-ends_at")[:PAST],
         "form": grant_form or GrantForm(),
+        "trainings": Training.objects.filter(person=person)
+        .select_related("recorded_by__person")
+        .order_by("-until", "-pk")[:PAST],
+        "training_form": training_form or TrainingForm(),
+        "today": timezone.localdate(),
         "own": own,
         "may_need": bool(held & set(granting.WITH_CASES)),
         "may_give": by.has_perm(PREVIEW_GRANT) and not own,

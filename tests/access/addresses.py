@@ -94,7 +94,9 @@ class Objects:
                 "token": default_token_generator.make_token(somebody),
             },
         }
-        LegalBasis.objects.create(basis="agreement 7", officer="Officer", until="2099-01-01T00:00Z")
+        LegalBasis.objects.create(
+            basis="agreement 7", jurisdiction="GB", officer="Officer", until="2099-01-01T00:00Z"
+        )
 
     def address(self, line: Line) -> str:
         """Return the address of a line of the table."""
@@ -116,6 +118,8 @@ class Objects:
             return dict.fromkeys(("object_id", "id", "content_type_id"), number)
         if parts[:2] == ["team", "grants"]:
             return {"pk": self.somebody.grants.get().pk}
+        if parts[:2] == ["team", "trainings"]:
+            return {"pk": self.somebody.trainings.get().pk}
         if parts[:2] == ["reports", "cases"]:
             return {"pk": self.report.case_id}
         return self.values[parts[0]]

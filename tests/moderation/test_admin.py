@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from moderation.models import CustodyEvent, HashList, KnownHash, LegalBasis
+from moderation.models import CustodyEvent, HashList, KnownHash
 from tests.moderation.views import rows
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,6 @@ def test_an_operator_gets_in(login, operator):
     [
         "moderation/hashlist/",
         "moderation/knownhash/",
-        "moderation/legalbasis/",
         "django_celery_beat/periodictask/",
         "django_celery_beat/crontabschedule/",
         "django_celery_beat/intervalschedule/",
@@ -52,12 +51,11 @@ def test_what_is_kept_cannot_be_changed(login, operator):
     client = login(User.objects.get(pk=operator.pk))
     rows.hash_list()
     known = KnownHash.objects.first()
-    for path in ("moderation/custodyevent/", "moderation/decision/", "moderation/legalbasis/"):
+    for path in ("moderation/custodyevent/", "moderation/decision/"):
         assert client.get(f"/admin/{path}add/").status_code == 403
     for step in ("delete", "change"):
         answer = client.post(f"/admin/moderation/knownhash/{known.pk}/{step}/", {"note": "x"})
         assert answer.status_code == 403
-    assert not LegalBasis.objects.exists()
 
 
 def test_a_known_hash_is_shown_without_its_value(login, operator):

@@ -15,7 +15,7 @@ from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db
 TODAY = timezone.localdate()
-FORM = {"classes": ["csam"], "level": "1", "days": "30", "trained_on": str(TODAY)}
+FORM = {"classes": ["csam"], "level": "1", "days": "30"}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def bare(reviewer):
 
 
 def give(to, by, **how):
-    how = {"classes": ["csam"], "level": 0, "days": 30, "trained_on": TODAY} | how
+    how = {"classes": ["csam"], "level": 0, "days": 30} | how
     return granting.give(to, by=by, **how)
 
 
@@ -109,8 +109,6 @@ def test_a_grant_of_one_class_opens_no_preview_of_another(bare, operator):
         ({"level": 0, "days": 367}, "1 to 366 days"),
         ({"days": 0}, "1 to 366 days"),
         ({"classes": []}, "at least one"),
-        ({"level": 2, "trained_on": None}, "training"),
-        ({"trained_on": TODAY + timedelta(days=2)}, "not taken place"),
         ({"level": 1}, "wellbeing check"),
     ],
 )
@@ -151,7 +149,7 @@ def test_only_leads_and_operators_give(request, login, second_reviewer, who):
         {"ends_at": F("starts_at")},
         {"level": 0, "ends_at": F("starts_at") + timedelta(days=367)},
         {"given_by": F("person")},
-        {"trained_on": None},
+        {"training": None},
         {"harm_classes": []},
     ],
 )
@@ -202,8 +200,6 @@ def test_ones_own_page_has_no_form(login, lead):
         {"level": ""},
         {"days": "-1"},
         {"days": "9" * 30},
-        {"trained_on": "yesterday"},
-        {"trained_on": "0000-00-00"},
     ],
 )
 def test_a_wrong_form_gives_nothing(login, operator, bare, wrong):

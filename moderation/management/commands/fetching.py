@@ -19,6 +19,12 @@ class Command(Base):
         super().add_arguments(parser)
         parser.add_argument("state", choices=["on", "off"])
         parser.add_argument("--basis", default="", metavar="TEXT", help="why it is lawful here")
+        parser.add_argument(
+            "--jurisdiction",
+            default="",
+            metavar="TEXT",
+            help="whose law it is; without it no preview opens",
+        )
         parser.add_argument("--officer", default="", metavar="NAME", help="who answers for it")
         parser.add_argument("--until", default="", metavar="DATE", help="its last day, YYYY-MM-DD")
 
@@ -33,12 +39,15 @@ class Command(Base):
         try:
             recorded = fetching.switch_on(
                 basis=options["basis"],
+                jurisdiction=options["jurisdiction"],
                 officer=options["officer"],
                 until=_end_of(options["until"]),
                 by=by,
             )
         except fetching.BasisRefused as error:
             raise CommandError(str(error)) from error
+        if not recorded.jurisdiction:
+            self.say("No --jurisdiction: links are fetched, and no preview opens.")
         return {"fetching": True, "until": recorded.until.isoformat()}
 
 

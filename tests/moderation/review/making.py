@@ -136,7 +136,10 @@ def make_case(
 
 def record_basis() -> LegalBasis:
     return LegalBasis.objects.create(
-        basis="agreement 7", officer="Officer", until=timezone.now() + timedelta(days=30)
+        jurisdiction="GB",
+        basis="agreement 7",
+        officer="Officer",
+        until=timezone.now() + timedelta(days=30),
     )
 
 

@@ -89,7 +89,7 @@ def test_fetching_is_grey_without_a_legal_basis(login, operator):
     rows.hash_list()
     answer = page_of(login(operator), rows.revision())
     assert "Fetching is off: no legal basis is recorded" in text(answer)
-    assert "manage.py fetching on --basis TEXT" in text(answer)
+    assert "an operator records one under Legal basis" in text(answer)
     assert "links in Parquet" in text(answer)
     assert 'value="content" disabled' in text(answer)
     LegalBasis.objects.create(

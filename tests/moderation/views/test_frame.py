@@ -116,8 +116,24 @@ def test_colours_refuse_nonsense_get_and_other_sites(login, operator):
     client = login(operator)
     answer = client.post(reverse("theme"), {"theme": "loud", "next": "https://elsewhere.example/"})
     assert answer.url == "/"
-    assert "theme" not in answer.cookies
+    assert "data-bs-theme" not in text(client.get("/"))
     assert client.get(reverse("theme")).status_code == 405
+
+
+def test_the_look_goes_with_the_person_and_is_there_from_the_first_byte(login, operator, client):
+    look = {"theme": "light", "contrast": "more", "text_size": "large"}
+    first = login(operator)
+    assert 'contrast.css" media="(prefers-contrast: more)"' in text(first.get("/"))
+    answer = first.post(reverse("theme"), look | {"next": "/account/"})
+    assert (answer.url, dict(answer.cookies)) == ("/account/", {})
+    page = text(login(operator).get("/account/"))  # another browser
+    assert '<html lang="en" data-bs-theme="light" data-text="large">' in page
+    assert 'contrast.css" media="all"' in page
+    assert '<option value="more" selected>' in page
+    assert "data-bs-theme" not in text(client.get("/login/"))  # nobody yet
+    first.post(reverse("theme"), {"contrast": "less", "text_size": "9", "theme": "light"})
+    operator.person.refresh_from_db()
+    assert (operator.person.contrast, operator.person.text_size) == ("more", "large")
 
 
 def test_log_in_and_out(client, operator):
