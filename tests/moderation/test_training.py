@@ -1,4 +1,4 @@
-"""Trainings are recorded by somebody else, run out, and previews are granted on a valid one alone."""
+"""Trainings are recorded by somebody else, run out, and previews are granted on a valid one."""
 
 from datetime import timedelta
 

@@ -58,6 +58,13 @@ def addresses(settings, tmp_path, every, reviewer, second_reviewer):
         "load": "/hash-lists/load/file/",
         "manifests": "/manifests/",
         "audit": "/audit/",
+        "queue": "/queue/",
+        "reports": "/reports/",
+        "team": "/team/",
+        "member": f"/team/{reviewer.pk}/",
+        "add person": "/team/add/",
+        "legal basis": "/legal-basis/",
+        "account": "/account/",
     }
 
 
@@ -77,6 +84,39 @@ def test_no_page_overflows_or_breaks_an_accessibility_rule(opened, addresses, ev
             nodes = [node["html"][:120] for node in violation["nodes"][:3]]
             found.append(f"{name}: {violation['id']}: {nodes}")
     assert found == []
+
+
+def test_no_page_breaks_with_more_contrast_and_the_largest_text(opened, addresses, every):  # noqa: F811
+    type(every.person).objects.filter(user=every).update(contrast="more", text_size="largest")
+    page = opened(every, "/")
+    rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "color-contrast-enhanced"]}}
+    found = []
+    for name, address in addresses.items():
+        page.goto(address)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > WIDE["width"]:
+            found.append(f"{name} is {width} px wide")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            for violation in Axe().run(page, options=rules).response["violations"]:
+                nodes = [node["html"][:120] for node in violation["nodes"][:3]]
+                found.append(f"{name}, {scheme}: {violation['id']}: {nodes}")
+    assert found == []
+
+
+def test_a_device_that_asks_for_contrast_gets_it_and_one_with_its_own_colours_keeps_lines(
+    opened,  # noqa: F811
+    operator,
+):
+    page = opened(operator, "/", color_scheme="light")
+    ink = "getComputedStyle(document.body).color"
+    usual = page.evaluate(ink)
+    page.emulate_media(contrast="more")
+    assert page.evaluate(ink) == "rgb(0, 0, 0)" != usual
+    page.emulate_media(contrast="no-preference", forced_colors="active")
+    current = page.locator(".rail-link[aria-current]")
+    rail = page.goto("/team/") and current.evaluate("e => getComputedStyle(e).outlineStyle")
+    assert rail == "solid"
 
 
 LINES = """bar => {
