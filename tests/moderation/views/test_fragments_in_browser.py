@@ -29,7 +29,7 @@ def test_a_part_that_does_not_come_says_so_and_is_asked_for_again(
 
     waiting = []
     page.unroute("**/caption/")
-    page.route("**/caption/", lambda route: waiting.append(route))
+    page.route("**/caption/", waiting.append)
     alert.get_by_role("button", name="Try again").press("Enter")
     expect(part.get_by_role("status")).to_contain_text("Loading")
     expect(alert).to_have_count(0)
