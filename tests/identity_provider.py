@@ -163,6 +163,8 @@ def running() -> Iterator[Provider]:
                 else:
                     answer = {"access_token": "opaque", "token_type": "Bearer", "id_token": token}
                     self._json(200, answer)
+            elif path == "/favicon.ico":  # which a browser asks for
+                self._send(200, "image/x-icon", b"")
             else:
                 self._send(404, "text/plain", b"")
 

@@ -25,6 +25,7 @@ BEFORE = timedelta(minutes=1)  # the database's clock may be a little behind our
 SOON = 14  # days before its end from which a grant is shown as running out
 FINDS_BY_GRANT = (CASE_OPEN, REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT)
 WITH_CASES = [name for name, held in ROLES.items() if set(held) & set(FINDS_BY_GRANT)]
+WITH_PREVIEWS = [name for name, held in ROLES.items() if CASE_OPEN in held]
 
 
 class GrantRefused(Exception):

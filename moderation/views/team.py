@@ -142,7 +142,7 @@ def withdraw_grant(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _trainings_running_out() -> QuerySet[Training]:
     """Of those who work on cases and are let in: trainings that soon count no more."""
-    members_ = User.objects.filter(is_active=True, groups__name__in=granting.WITH_CASES)
+    members_ = User.objects.filter(is_active=True, groups__name__in=granting.WITH_PREVIEWS)
     soon = Training.objects.running_out(training.SOON).filter(person__in=members_.values("pk"))
     return soon.select_related("person__person").order_by("until")
 
@@ -194,6 +194,7 @@ def member_page(
         "today": timezone.localdate(),
         "own": own,
         "may_need": bool(held & set(granting.WITH_CASES)),
+        "may_look": bool(held & set(granting.WITH_PREVIEWS)),
         "may_give": by.has_perm(PREVIEW_GRANT) and not own,
         "names": by.has_perm(USER_MANAGE) or by.has_perm(IDENTITY_VIEW),
     }
