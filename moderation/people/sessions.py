@@ -1,5 +1,6 @@
 """Sessions of people: what is said of each, when one locks, and ending them."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,6 +64,13 @@ def of(person: User) -> list[Any]:
     for row in rows:
         row.name = _name(row.session_key)
     return rows
+
+
+def at_work(people: Iterable[User]) -> set[int]:
+    """Return who of them has a session with input in the last IDLE_MINUTES, by id."""
+    since = timezone.now() - timedelta(minutes=settings.IDLE_MINUTES)
+    rows = Session.objects.filter(user__in=list(people), seen_at__gt=since)
+    return set(rows.filter(expire_date__gt=timezone.now()).values_list("user_id", flat=True))
 
 
 @transaction.atomic

@@ -4,13 +4,14 @@ A lead sees pseudonyms; who manages people sees names; an auditor looks up one n
 is recorded.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required, user_passes_test
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,9 +21,9 @@ from rest_framework.authtoken.models import Token
 
 from moderation.forms.grants import GrantForm, TrainingForm
 from moderation.forms.members import ChangePersonForm
-from moderation.models import Grant, Training
+from moderation.models import Case, Grant, Training
 from moderation.people import factors, granting, identities, members, sessions, training
-from moderation.permissions import IDENTITY_VIEW, PREVIEW_GRANT, USER_MANAGE
+from moderation.permissions import DECIDE_FINAL, IDENTITY_VIEW, PREVIEW_GRANT, USER_MANAGE
 
 from .paging import page_of
 from .people import person_of
@@ -48,8 +49,15 @@ def team(request: HttpRequest) -> HttpResponse:
     live: dict[int, list[Grant]] = {}
     for grant in Grant.objects.live().filter(person__in=list(people)).order_by("ends_at"):
         live.setdefault(grant.person_id, []).append(grant)
+    at_work, held = sessions.at_work(people), _held_by(people)
     rows = [
-        {"person": person, "roles": _roles(person), "grants": live.get(person.pk, [])}
+        {
+            "person": person,
+            "roles": _roles(person),
+            "grants": live.get(person.pk, []),
+            "at_work": person.pk in at_work,
+            "held": held.get(person.pk, 0),
+        }
         for person in people
     ]
     return render(
@@ -65,6 +73,8 @@ def team(request: HttpRequest) -> HttpResponse:
             "trainings_soon": _trainings_running_out(),
             "training_days": training.SOON,
             "names": giver.has_perm(USER_MANAGE),
+            "sees_load": giver.has_perm(PREVIEW_GRANT),
+            "takes_over": giver.has_perm(DECIDE_FINAL),
         },
     )
 
@@ -138,6 +148,12 @@ def withdraw_grant(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.error(request, "This grant had ended already. Nothing was changed.")
     return redirect("moderation:member", pk=grant.person_id)
+
+
+def _held_by(people: Iterable[User]) -> dict[int, int]:
+    """How many cases each of them holds now, in work, on hold or handed; by the person's id."""
+    held = Case.objects.leased().filter(leased_by__in=list(people)).values_list("leased_by")
+    return dict(held.annotate(count=Count("pk")))
 
 
 def _trainings_running_out() -> QuerySet[Training]:

@@ -277,3 +277,18 @@ def test_a_token_is_shown_once_and_recorded(login, operator, list_manager):
     client.post(f"{path}token/", {"step": "withdraw"})
     assert not Token.objects.exists()
     assert actions() == ["token_created", "token_deleted", "token_created", "token_deleted"]
+
+
+def test_the_team_says_who_is_at_work_and_what_they_hold(login, lead, auditor, reviewer):
+    page = login(lead).get("/team/").content.decode()
+    assert "holds 1 case" not in page
+    theirs = Client()
+    theirs.post("/login/", {"username": reviewer.username, "password": PASSWORD})
+    make_case()
+    theirs.post("/queue/next/")
+    page = login(lead).get("/team/").content.decode()
+    assert "at work, holds 1 case<" in page
+    assert "Cases that others hold" in page
+    assert "holds 1 case" not in login(auditor).get("/team/").content.decode()
+    theirs.post("/logout/")
+    assert "at work, holds" not in login(lead).get("/team/").content.decode()
