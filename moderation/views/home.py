@@ -41,7 +41,6 @@ def home(request: HttpRequest) -> HttpResponse:
     user = person_of(request)
     panels = {
         "cases": (permissions.CASE_OPEN, lambda: waiting_cases(user)),
-        "mine": (permissions.CASE_OPEN, lambda: running_out_for(user)),
         "scans": (permissions.SCAN_VIEW, running_scans),
         "removals": (permissions.MANIFEST_PUBLISH, removals_due),
         "lists": (permissions.LIST_MANAGE, lists_to_look_after),
@@ -56,7 +55,12 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "moderation/home.html",
-        {"panels": shown, "may_report": may_report, "has_work": bool(shown) or may_report},
+        {
+            "panels": shown,
+            "mine": running_out_for(user) if user.has_perm(permissions.CASE_OPEN) else {},
+            "may_report": may_report,
+            "has_work": bool(shown) or may_report,
+        },
     )
 
 

@@ -160,7 +160,7 @@ class TestFetching:
         assert [event.action for event in actions] == ["fetching_on", "fetching_off"]
 
     def test_with_a_jurisdiction_previews_open_too(self) -> None:
-        words = ("--jurisdiction", "Ireland", "--until", "2099-12-31")
+        words = ("--jurisdiction", "Ireland", "--until", "2099-12-31", "--json")
         lines("fetching", "on", *self.WORDS, *words)
         assert LegalBasis.objects.for_previews().get().jurisdiction == "Ireland"
 

@@ -20,7 +20,7 @@ FORM = {"what": "Looking less", "held_on": str(TODAY)}
 @pytest.fixture
 def untrained(reviewer):
     """A reviewer with a grant of cases, whose former trainings no longer count."""
-    Grant.objects.filter(person=reviewer).update(ends_at=timezone.now() - DAY)
+    Grant.objects.filter(person=reviewer).update(ends_at=timezone.now() - timedelta(seconds=1))
     Training.objects.filter(person=reviewer).update(held_on=TODAY - 99 * DAY, until=TODAY - DAY)
     return reviewer
 

@@ -28,8 +28,12 @@ def test_a_part_that_does_not_come_says_so_and_is_asked_for_again(
     expect(part).not_to_have_attribute("aria-busy", "true")
 
     waiting = []
+
+    def keep(route):
+        waiting.append(route)
+
     page.unroute("**/caption/")
-    page.route("**/caption/", waiting.append)
+    page.route("**/caption/", keep)
     alert.get_by_role("button", name="Try again").press("Enter")
     expect(part.get_by_role("status")).to_contain_text("Loading")
     expect(alert).to_have_count(0)
