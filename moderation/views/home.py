@@ -57,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "moderation/home.html",
         {
             "panels": shown,
-            "mine": running_out_for(user) if user.has_perm(permissions.CASE_OPEN) else {},
+            "mine": running_out_for(user),
             "may_report": may_report,
             "has_work": bool(shown) or may_report,
         },
