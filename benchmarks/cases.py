@@ -22,11 +22,12 @@ PROPOSED, DISPUTED, ESCALATED = 12, 1, 2
 
 CASES = """
 INSERT INTO moderation_case (state, came_from, edit_no, harm_class, triage, priority, exact,
-    due_at, opened_at, reopened_because, legal_hold_reason, lease_token, lease_kind)
+    due_at, opened_at, reopened_because, legal_hold_reason, lease_token, lease_kind, trust, facets,
+    pinned_because)
 SELECT state, '', CASE state WHEN 'open' THEN 0 ELSE 2 END, 'csam', triage,
     severity * (CASE WHEN n %% 3 = 0 THEN 1 + (n %% 31) / 62.0 ELSE 2 END)
         * (1 + log(1 + (n %% 7 = 0)::int)), n %% 3 <> 0,
-    opened_at + due, opened_at, '', '', '', ''
+    opened_at + due, opened_at, '', '', '', '', 'standard', '{}', ''
 FROM (
     SELECT n, now() - interval '1 minute' * (n::bigint * 7919 %% 86400) AS opened_at,
         CASE WHEN n %% 100 < %(proposed)s THEN 'proposed' WHEN n %% 100 < %(disputed)s
@@ -195,6 +196,8 @@ def fill(count: int, *, at_work: bool = True) -> None:
 def _write(values: dict[str, Any], *, at_work: bool) -> None:
     from django.db import connection, transaction
 
+    from moderation.scanning import facets
+
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '256MB'")
         cursor.execute(CASES, values)
@@ -208,6 +211,8 @@ def _write(values: dict[str, Any], *, at_work: bool) -> None:
         for statement in [*statements, *([EVENTS, LEASED, HELD] if at_work else [])]:
             cursor.execute(statement, values)
     with connection.cursor() as cursor:
+        facets.keep()
+        cursor.execute("VACUUM FULL moderation_case")
         for table in TABLES:
             cursor.execute(f"VACUUM ANALYZE moderation_{table}")
 

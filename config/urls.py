@@ -8,7 +8,15 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from moderation.views import factors, home, logins, own_sessions, passwords, sign_in
+from moderation.views import (
+    factors,
+    home,
+    letter_keys,
+    logins,
+    own_sessions,
+    passwords,
+    sign_in,
+)
 
 AGAIN = {"template_name": "account/again.html"}
 
@@ -17,6 +25,7 @@ account = [
     path("", factors.account, name="mfa_index"),
     path("sessions/end/", own_sessions.end_session, name="end_session"),
     path("at-work/", own_sessions.at_work, name="at_work"),
+    path("keys/", letter_keys.letter_keys, name="letter_keys"),
     path("lock/", own_sessions.lock, name="lock"),
     path("unlock/", own_sessions.unlock, name="unlock"),
     path("set-up/", factors.set_up, name="set_up"),

@@ -259,6 +259,7 @@ HOLDS_EACH = env.number("HOLDS_EACH", 3)
 ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
 TICKET_SECONDS = 60
 REVEALS_PER_DAY = env.number("REVEALS_PER_DAY", 200)
+POLICY_FILE = env.text("POLICY_FILE", str(BASE_DIR / "moderation" / "policy.txt"))
 PREVIEW_KEEP_DAYS = env.number("PREVIEW_KEEP_DAYS", 30)  # after the case is closed
 
 # --- reports -------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from moderation.models import Case, HashList, Preview, Review, Revision
-from moderation.models.case import HarmClass, Triage
+from moderation.models import Preview, Review
+from moderation.models.case import HarmClass
 from moderation.models.custody import plain_words
 from moderation.review.passing import SkipReason
 
@@ -17,29 +17,6 @@ REASON_CHARACTERS = 4000
 NOTE_CHARACTERS = 300
 # Outside the form of the answer and sent with it, so that what was written there comes along.
 WITH_ANSWER = {"form": "answer-form"}
-
-
-class QueueFilter(forms.Form):
-    """The chips above the queue, as they stand in the address; a wrong one counts as not chosen."""
-
-    state = forms.ChoiceField(
-        required=False, choices=[("", "In work"), *((s.value, s.label) for s in Case.State)]
-    )
-    triage = forms.ChoiceField(
-        required=False, choices=[("", "Any"), *((t.value, t.label) for t in Triage)]
-    )
-    match = forms.ChoiceField(
-        required=False, choices=[("", "Any"), ("exact", "Exact"), ("near", "Near only")]
-    )
-    list = forms.ModelChoiceField(HashList.objects.all(), required=False, empty_label="Any")
-    revision = forms.ModelChoiceField(
-        Revision.objects.select_related("dataset"), required=False, empty_label="Any"
-    )
-
-    def chosen(self) -> dict[str, Any]:
-        """Return the filters that were understood."""
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}
 
 
 class HeldForm(forms.Form):

@@ -12,6 +12,7 @@ from .grant import Grant
 from .hash_list import HashList, HashListVersion, KnownHash
 from .known_block import KnownBlock, KnownWithdrawal
 from .legal_basis import LegalBasis
+from .note import Note
 from .person import Capability, Person
 from .removal import Manifest, ManifestLine, Receipt, Removal
 from .saved_view import SavedView
@@ -40,6 +41,7 @@ __all__ = [
     "Manifest",
     "ManifestLine",
     "Match",
+    "Note",
     "PassedOver",
     "Person",
     "Preview",

@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models import Case as Choose
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Greatest, Ln, Now
 from django.db.models.lookups import GreaterThan, LessThan
 
 from .triggers import Tallied
@@ -38,8 +41,28 @@ class Triage(models.TextChoices):
 
 _IN_WORK = Q(state__in=["open", "proposed", "disputed", "escalated"])
 _FOR_REVIEWERS = Q(state__in=["open", "proposed"])
+AGE_DOUBLES = 30  # days: after them a case counts twice as much, after twice as many four times
+PINNED_BEFORE = 1_000_000  # turns: what is pinned comes before all that is not
+
+
+class DaysSince2025(Func):
+    """The days from the start of 2025 to a time; fixed for ever, so that it can be stored."""
+
+    template = (
+        "(EXTRACT(EPOCH FROM (%(expressions)s - '2025-01-01 00:00:00+00'::timestamptz)) / 86400)"
+    )
+    output_field = models.FloatField()
+
+
+# Whose turn is sooner comes first. Twice the priority, and AGE_DOUBLES days more of age, count one
+# turn each: the growth with age is the same for all at any moment, so nobody need write it down.
+TURN = (
+    Cast(DaysSince2025("opened_at"), models.FloatField()) / float(AGE_DOUBLES)
+    - Ln(Greatest(F("priority"), 0.001)) / 0.6931471805599453
+    - Choose(models.When(pinned_at__isnull=False, then=float(PINNED_BEFORE)), default=0.0)
+)
 # The most urgent first, then the oldest. All of it ascends, so that one index finds any place.
-WORK_ORDER = (-F("priority"), F("opened_at"), F("id"))
+WORK_ORDER = (F("turn"), F("opened_at"), F("id"))
 
 
 class Place(Func):
@@ -50,7 +73,7 @@ class Place(Func):
 
 
 def place_of(case: "Case") -> Place:
-    return Place(Value(-case.priority), Value(case.opened_at), Value(case.pk))
+    return Place(Value(case.turn), Value(case.opened_at), Value(case.pk))
 
 
 class CaseQuerySet(models.QuerySet["Case"]):
@@ -128,8 +151,17 @@ class Case(models.Model):
     triage = models.CharField(max_length=10, choices=Triage.choices, default=Triage.UNKNOWN)
     priority = models.FloatField(default=0)
     exact = models.BooleanField(default=False, help_text="Whether any match is of equal digests.")
+    trust = models.CharField(
+        max_length=10, default="standard", help_text="The best of its lists', when last rated."
+    )
+    facets = ArrayField(
+        models.CharField(max_length=200), default=list, help_text="Words that filters ask for."
+    )
     due_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField(auto_now_add=True)
+    pinned_at = models.DateTimeField(null=True)
+    pinned_because = models.CharField(max_length=300, blank=True)
+    turn = models.GeneratedField(expression=TURN, output_field=models.FloatField(), db_persist=True)
     closed_at = models.DateTimeField(null=True)
     reopened_because = models.CharField(max_length=300, blank=True)
     legal_hold_since = models.DateTimeField(
@@ -157,8 +189,13 @@ class Case(models.Model):
             models.Index("state", *WORK_ORDER, name="case_state_order"),
             models.Index("triage", *WORK_ORDER, name="case_triage_order", condition=_IN_WORK),
             models.Index("exact", *WORK_ORDER, name="case_exact_order", condition=_IN_WORK),
+            models.Index("harm_class", *WORK_ORDER, name="case_class_order", condition=_IN_WORK),
             models.Index(fields=["state", "opened_at"], name="case_oldest", condition=_IN_WORK),
             models.Index(fields=["state", "due_at"], name="case_due", condition=_IN_WORK),
+            models.Index(fields=["trust", "opened_at"], name="case_trust_age", condition=_IN_WORK),
+            models.Index(fields=["trust", "due_at"], name="case_trust_due", condition=_IN_WORK),
+            # Of the filters no order helps: it finds few among many, however they are combined.
+            GinIndex(fields=["facets"], name="case_facets"),
             models.Index(
                 fields=["lease_expires_at"],
                 name="case_leases",
@@ -175,6 +212,11 @@ class Case(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
+                condition=Q(pinned_at__isnull=True, pinned_because="")
+                | Q(pinned_at__isnull=False) & ~Q(pinned_because=""),
+                name="pin_has_a_reason",
+            ),
+            models.CheckConstraint(
                 condition=Q(legal_hold_since__isnull=True, legal_hold_reason="")
                 | Q(legal_hold_since__isnull=False) & ~Q(legal_hold_reason=""),
                 name="legal_hold_has_a_reason",
@@ -187,6 +229,12 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"case {self.pk}"
+
+    def facet(self, kind: str) -> str:
+        """The value of a facet that a case has one of; empty where it has none."""
+        return next(
+            (word.partition(":")[2] for word in self.facets if word.startswith(f"{kind}:")), ""
+        )
 
     def move(self, event: str, *, to: str | None = None, **changes: Any) -> None:
         """Make the transition ``event`` or raise CaseConflict; ``to`` is for undo alone.
@@ -201,6 +249,8 @@ class Case(models.Model):
         if target is None:
             raise CaseConflict(f"case {self.pk}: no {event} from {self.state}")
         changes |= {"state": target, "edit_no": self.edit_no + 1}
+        if target == self.State.CLOSED:
+            changes |= {"pinned_at": None, "pinned_because": ""}  # it has had its turn
         updated = Case.objects.filter(pk=self.pk, state=self.state, edit_no=self.edit_no).update(
             **changes
         )

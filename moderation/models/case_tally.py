@@ -1,4 +1,4 @@
-"""How many cases there are by state, triage and harm class, kept by the database as they change.
+"""How many cases there are by state, triage, harm class and trust, kept as they change.
 
 Counting a million rows for every page would cost more than the page. Triggers on the table of cases
 (`triggers.Tallied`) note each change here as a row of its own, so that nobody waits for anybody;
@@ -20,20 +20,21 @@ class CaseTallyQuerySet(models.QuerySet["CaseTally"]):
         with connection.cursor() as cursor:
             cursor.execute(
                 "WITH notes AS (DELETE FROM moderation_casetally"
-                " RETURNING state, triage, harm_class, cases)"
-                " INSERT INTO moderation_casetally (state, triage, harm_class, cases)"
-                " SELECT state, triage, harm_class, sum(cases) FROM notes"
-                " GROUP BY state, triage, harm_class"
+                " RETURNING state, triage, harm_class, trust, cases)"
+                " INSERT INTO moderation_casetally (state, triage, harm_class, trust, cases)"
+                " SELECT state, triage, harm_class, trust, sum(cases) FROM notes"
+                " GROUP BY state, triage, harm_class, trust"
                 " HAVING sum(cases) <> 0"
             )
 
 
 class CaseTally(models.Model):
-    """One note: so many more cases, or fewer, in this state, of this triage and class."""
+    """One note: so many more cases, or fewer, in this state, of this triage, class and trust."""
 
     state = models.CharField(max_length=10)
     triage = models.CharField(max_length=10)
     harm_class = models.CharField(max_length=20, default="unknown")
+    trust = models.CharField(max_length=10, default="standard")
     cases = models.BigIntegerField()
 
     objects = CaseTallyQuerySet.as_manager()

@@ -40,6 +40,9 @@ class Person(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="person"
     )
     pseudonym = models.CharField(max_length=20, unique=True, default=new_pseudonym, editable=False)
+    letter_keys = models.BooleanField(
+        default=True, help_text="Whether single letters and digits are keys of the pages."
+    )
 
     # How pages look to this person, wherever they log in.
     theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.AUTO)

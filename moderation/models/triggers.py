@@ -13,13 +13,13 @@ REFUSAL = """
 
 
 TALLY = """
-    INSERT INTO moderation_casetally (state, triage, harm_class, cases)
-    SELECT state, triage, harm_class, sum(step) FROM ({steps}) AS changes
-    GROUP BY state, triage, harm_class HAVING sum(step) <> 0;
+    INSERT INTO moderation_casetally (state, triage, harm_class, trust, cases)
+    SELECT state, triage, harm_class, trust, sum(step) FROM ({steps}) AS changes
+    GROUP BY state, triage, harm_class, trust HAVING sum(step) <> 0;
     RETURN NULL;
 """
-GONE = "SELECT state, triage, harm_class, -1 AS step FROM gone"
-COME = "SELECT state, triage, harm_class, 1 AS step FROM come"
+GONE = "SELECT state, triage, harm_class, trust, -1 AS step FROM gone"
+COME = "SELECT state, triage, harm_class, trust, 1 AS step FROM come"
 
 
 class NoTruncate(pgtrigger.Trigger):

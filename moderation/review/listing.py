@@ -1,4 +1,4 @@
-"""What the queue page shows: its figures, its filters, and the facts of one page of cases.
+"""What the queue page shows: its figures, and one page of cases with its facts.
 
 Figures are of one person: what they can take comes first, all else is told apart.
 """
@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, Min, OuterRef, Q, Sum, Value
+from django.db.models import Count, Min, Q, Sum, Value
 from django.db.models.functions import Now
 
-from moderation.models import Case, CaseTally, Flag, Grant, Match, Review
-from moderation.models.case import CaseQuerySet, Triage
+from moderation.models import Case, CaseTally, Flag, Grant, HashList, Match, Review
+from moderation.models.case import AGE_DOUBLES, CaseQuerySet, Triage
 from moderation.review import queue, withdrawn
 from moderation.review.decisions import PERCEPTUAL
 from moderation.scanning import priorities
@@ -29,6 +29,7 @@ class Row:
 
     case: Case
     held: bool
+    now: datetime
     entries: int = 0
     revisions: int = 0
     lists: list[str] = field(default_factory=list)
@@ -39,13 +40,19 @@ class Row:
 
     @property
     def sum(self) -> dict[str, float]:
-        """The factors of the priority as `priorities.rate` weighed them, and their names."""
+        """The factors of the priority as `priorities.rate` weighed them and as age has grown, and
+        what they come to now."""
         severity = priorities.SEVERITY[Triage(self.case.triage)]
         reach = 1 + math.log10(max(self.entries, 1))
+        liveness = priorities.LIVENESS[self.case.facet("link") or "unknown"]
+        age = 2 ** ((self.now - self.case.opened_at) / timedelta(days=AGE_DOUBLES))
         return {
             "severity": severity,
-            "confidence": self.case.priority / (severity * reach),
+            "confidence": self.case.priority / (severity * reach * liveness),
             "reach": reach,
+            "liveness": liveness,
+            "age": age,
+            "now": self.case.priority * age,
         }
 
 
@@ -135,6 +142,57 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
     return {(state, what): n for state, what, n in rows[0].union(*rows[1:], all=True)}
 
 
+@dataclass(frozen=True)
+class OfTrust:
+    """What waits of one level of trust; ``due`` is within 24 hours or over, and up to COUNTED."""
+
+    trust: str
+    waiting: int
+    held: int
+    oldest: datetime | None
+    due: int
+    due_goes_on: bool
+
+
+def by_trust(user: User) -> list[OfTrust]:
+    """Return the figures of all cases in work by the trust of their lists, the most trusted first;
+    of the person's classes. Only what is due or held is counted, the rest is in the tally."""
+    in_work = Q(
+        state__in=[str(state) for state in Case.IN_WORK],
+        harm_class__in=Grant.objects.classes(user),
+    )
+    tally = dict(
+        CaseTally.objects.filter(in_work).values_list("trust").annotate(n=Sum("cases")).order_by()
+    )
+    cases = Case.objects.filter(in_work)
+    held = dict(cases.leased().values_list("trust").annotate(n=Count("pk")).order_by())
+    soon = Now() + timedelta(hours=24)
+    told = []
+    for trust in HashList.Trust.values:
+        if not tally.get(trust):
+            continue
+        of_trust = cases.filter(trust=trust)
+        oldest = of_trust.order_by("opened_at").values_list("opened_at", flat=True).first()
+        due = of_trust.filter(due_at__lte=soon)[: COUNTED + 1].count()
+        told.append(
+            OfTrust(
+                trust=trust,
+                waiting=tally[trust],
+                held=held.get(trust, 0),
+                oldest=oldest,
+                due=min(due, COUNTED),
+                due_goes_on=due > COUNTED,
+            )
+        )
+    return told
+
+
+def overdue(user: User) -> int:
+    """Return how many cases are past their due date, of the person's classes; up to COUNTED + 1."""
+    cases = Case.objects.in_work().filter(harm_class__in=Grant.objects.classes(user))
+    return cases.filter(due_at__lte=Now())[: COUNTED + 1].count()
+
+
 def total(filters: dict[str, Any], *, user: User) -> int | None:
     """Return how many cases of the person fit filters of state and triage; None with any other."""
     if set(filters) - {"state", "triage"}:
@@ -146,59 +204,97 @@ def total(filters: dict[str, Any], *, user: User) -> int | None:
     return tally.total()
 
 
-def narrowed(cases: CaseQuerySet, filters: dict[str, Any]) -> CaseQuerySet:
-    """Apply the filters ``state``, ``triage``, ``match``, ``list``, ``revision``; empty ones not.
-
-    Without a state the cases in work are meant.
-    """
-    if state := filters.get("state"):
-        cases = cases.filter(state=state)
-    else:
-        cases = cases.in_work()
-    if triage := filters.get("triage"):
-        cases = cases.filter(triage=triage)
-    if match := filters.get("match"):
-        cases = cases.filter(exact=match == "exact")
-    if hash_list := filters.get("list"):
-        matches = Match.objects.filter(flag__case=OuterRef("pk"), version__hash_list=hash_list)
-        cases = cases.filter(Exists(matches))
-    if revision := filters.get("revision"):
-        flags = Flag.objects.filter(case=OuterRef("pk"), entry__revision=revision)
-        cases = cases.filter(Exists(flags))
-    return cases
-
-
 @dataclass
 class Part:
-    """Some cases of a long table, and whether there are any before and behind them."""
+    """Some cases of a long table, and whether there are any before and behind them.
+
+    ``behind``, ``ahead``: the case that the next part goes on from, and the part before.
+    ``looked``: how many cases were looked at without finding enough, None where all was seen.
+    ``total``: how many there are in all, where that is known.
+    """
 
     cases: list[Case]
     more_before: bool
     more_behind: bool
+    behind: int | None = None
+    ahead: int | None = None
+    looked: int | None = None
+    total: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.cases:
+            self.behind = self.behind or self.cases[-1].pk
+            self.ahead = self.ahead or self.cases[0].pk
 
 
-def part(cases: CaseQuerySet, *, after: Case | None, before: Case | None, size: int) -> Part:
+def part(
+    cases: CaseQuerySet,
+    *,
+    after: Case | None,
+    before: Case | None,
+    size: int,
+    along: CaseQuerySet | None = None,
+    most: int = 0,
+) -> Part:
     """Return up to ``size`` cases in the order of work: behind a case, before one, or the first.
 
     A place is found by its case, so page 40,000 takes no longer than page 1, and no case is shown
-    twice or left out because others came or went meanwhile.
+    twice or left out because others came or went meanwhile. ``along``: of which cases no more than
+    ``most`` are looked at from there; ``cases`` are some of them.
     """
     if before is not None:
-        found = list(cases.before(before).by_priority().reverse()[: size + 1])
+        end = _end(None if along is None else along.before(before).by_priority().reverse(), most)
+        fitting = cases.before(before)
+        fitting = fitting.after(end) if end is not None else fitting
+        found = list(fitting.by_priority().reverse()[: size + 1])
         if len(found) > size:
             return Part(found[size - 1 :: -1], more_before=True, more_behind=True)
+        if end is not None:
+            return Part(
+                found[::-1], more_before=True, more_behind=True, ahead=end.pk,
+                behind=None if found else before.pk, looked=most,
+            )  # fmt: skip
     elif after is not None:
-        found = list(cases.after(after).by_priority()[: size + 1])
-        if found:
-            return Part(found[:size], more_before=True, more_behind=len(found) > size)
-    found = list(cases.by_priority()[: size + 1])
-    return Part(found[:size], more_before=False, more_behind=len(found) > size)
+        found, end = _onwards(
+            cases.after(after), None if along is None else along.after(after), most, size
+        )
+        if found or end is not None:
+            return _forwards(found, end, size=size, most=most, more_before=True, ahead=after.pk)
+    found, end = _onwards(cases, along, most, size)
+    return _forwards(found, end, size=size, most=most, more_before=False)
+
+
+def _onwards(
+    cases: CaseQuerySet, along: CaseQuerySet | None, most: int, size: int
+) -> tuple[list[Case], Case | None]:
+    end = _end(None if along is None else along.by_priority(), most)
+    fitting = cases.before(end) if end is not None else cases
+    return list(fitting.by_priority()[: size + 1]), end
+
+
+def _forwards(
+    found: list[Case], end: Case | None, *, size: int, most: int, more_before: bool,
+    ahead: int | None = None,
+) -> Part:  # fmt: skip
+    part = Part(found[:size], more_before=more_before, more_behind=len(found) > size, ahead=ahead)
+    if end is not None and len(found) <= size:
+        part.more_behind, part.looked, part.behind = True, most, end.pk
+    return part
+
+
+def _end(walk: CaseQuerySet | None, most: int) -> Case | None:
+    """The case up to which a walk goes; None where it comes to its own end before that."""
+    if walk is None:
+        return None
+    return next(iter(walk[most : most + 1]), None)
 
 
 def rows(cases: Sequence[Case], *, now: datetime) -> list[Row]:
     """Return the facts of these cases in their order, in three queries however many there are."""
     by_pk = {
-        case.pk: Row(case, held=case.lease_expires_at is not None and case.lease_expires_at > now)
+        case.pk: Row(
+            case, held=case.lease_expires_at is not None and case.lease_expires_at > now, now=now
+        )
         for case in cases
     }
     groups = (

@@ -19,8 +19,8 @@ from moderation.models.case import CaseConflict, CaseQuerySet
 from moderation.review import leases
 
 RULE = (
-    "Start next takes what was handed to you, else the most urgent case that nobody holds and "
-    "that you have neither answered nor passed on: first by priority, then the oldest."
+    "Start next takes what was handed to you, then what a lead pinned, else the most urgent case "
+    "that nobody holds and that you have neither answered nor passed on."
 )
 
 STAGE = {

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from moderation.evidence import sealing
+from moderation.forms.note import NoteForm
 from moderation.forms.review import (
     AnswerForm,
     HandOverForm,
@@ -23,11 +24,12 @@ from moderation.forms.review import (
 from moderation.models import Case, CustodyEvent, Decision, Entry, Match, Preview, Review
 from moderation.models.case import HarmClass
 from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
-from moderation.review import answers, exposure, handing, queue, withdrawn
+from moderation.review import answers, exposure, handing, noting, queue, withdrawn
 
-from . import case_story, words
+from . import case_story, case_why, words
 from .paging import page_of, query_without
 from .people import person_of
+from .policy import policy
 
 ENTRIES = 25
 MATCHES = 20
@@ -70,7 +72,8 @@ def show(
     held = context["held"]
     if not held:
         record_view(case, by=user)
-    context |= evidence(entry) if entry is not None else {}
+    if entry is not None:
+        context |= evidence(entry) | {"siblings": case_why.siblings(case, entry)}
     if held:
         form = form or fresh_form(case, user=user)
         context["offers"] = offered(case, context)
@@ -84,6 +87,9 @@ def show(
         "history": case_story.history(case, user=user, blind=context["blind"]),
         "reopening": case_story.reopening(case),
         "loss": withdrawn.loss(case),
+        "notes": noting.notes_of(case, by=user, blind=context["blind"]),
+        "note_form": NoteForm() if noting.may_note(case, by=user) else None,
+        "policy": policy(),
         "earlier": standing,
         "decision": decision,
         "agreement": case_story.agreement(standing) if case.state == Case.State.CLOSED else "",
@@ -161,6 +167,8 @@ def evidence(entry: Entry) -> dict[str, Any]:
     shown, count = list(matches[:MATCHES]), matches.count()
     return {
         "matches": _joined(shown),
+        "why": case_why.explained(shown),
+        "others": case_why.others(entry),
         "lost_hashes": set(withdrawn.lost(matches).values_list("known_hash", flat=True)),
         "match_count": count,
         "more_matches": count > len(shown),

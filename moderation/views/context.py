@@ -24,7 +24,7 @@ class Item:
     icon: str
     route: str
     needs: tuple[str, ...]
-    key: str = ""  # after g, where the keys are at work
+    key: str = ""  # after g
 
 
 RAIL = (
@@ -35,29 +35,33 @@ RAIL = (
         "reports",
         "reports:list",
         (permissions.REPORT_COMPOSE, permissions.REPORT_APPROVE, permissions.REPORT_EXPORT),
+        key="r",
     ),
     Item(
         "Manifests",
         "manifests",
         "moderation:manifests",
         (permissions.SCAN_VIEW, permissions.MANIFEST_PUBLISH),
+        key="x",
     ),
-    Item("Scans", "scans", "moderation:scans", (permissions.SCAN_VIEW,)),
-    Item("Datasets", "datasets", "moderation:datasets", (permissions.SCAN_VIEW,)),
-    Item("Hash lists", "lists", "moderation:hash_lists", (permissions.LIST_VIEW,)),
+    Item("Scans", "scans", "moderation:scans", (permissions.SCAN_VIEW,), key="c"),
+    Item("Datasets", "datasets", "moderation:datasets", (permissions.SCAN_VIEW,), key="d"),
+    Item("Hash lists", "lists", "moderation:hash_lists", (permissions.LIST_VIEW,), key="l"),
     Item(
         "Team",
         "team",
         "moderation:team",
         (permissions.PREVIEW_GRANT, permissions.USER_MANAGE, permissions.IDENTITY_VIEW),
+        key="t",
     ),
     Item(
         "Legal basis",
         "basis",
         "moderation:legal_basis",
         (permissions.SETTINGS_MANAGE, permissions.AUDIT_VIEW),
+        key="b",
     ),
-    Item("Audit", "audit", "moderation:audit", (permissions.AUDIT_VIEW,)),
+    Item("Audit", "audit", "moderation:audit", (permissions.AUDIT_VIEW,), key="a"),
 )
 
 
@@ -76,6 +80,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "environment": environment(),
         "rail": SimpleLazyObject(lambda: rail(request)),
         "pseudonym": SimpleLazyObject(lambda: pseudonym(request)),
+        "letter_keys": SimpleLazyObject(lambda: letter_keys(request)),
         "roles": SimpleLazyObject(lambda: roles(request)),
         "idle_seconds": settings.IDLE_MINUTES * 60,
         "provider": identities.offered(),
@@ -127,6 +132,12 @@ def pseudonym(request: HttpRequest) -> str:
     """Return the pseudonym under which the person's acts are recorded; empty for nobody."""
     person = _person(request)
     return person.pseudonym if person else ""
+
+
+def letter_keys(request: HttpRequest) -> bool:
+    """Return whether single letters are keys for this person; for nobody they are."""
+    person = _person(request)
+    return person.letter_keys if person else True
 
 
 def _person(request: HttpRequest) -> Person | None:

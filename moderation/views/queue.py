@@ -1,6 +1,7 @@
 """The queue: what waits, and the way to the next case."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -8,29 +9,26 @@ from django.contrib.auth.decorators import permission_required
 from django.db.models import F, Sum
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
+from django_celery_beat.models import PeriodicTask
 
-from moderation.forms.review import QueueFilter
-from moderation.models import Case, Grant, Scan
+from moderation.forms.queue import QueueFilter
+from moderation.models import Case, Grant, SavedView, Scan
 from moderation.models.case import CaseQuerySet
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
-from moderation.review import answers, listing
+from moderation.review import answers, filtering, listing
 from moderation.review import queue as cases_queue
 
+from . import saved_views
 from .paging import query_without
 from .people import person_of
 
 NUMBER = re.compile(r"[0-9]{1,18}")  # no more than the column can hold
 CASES = 25
+RESCANS = "moderation.tasks.rescan_due"
 PLACES = ("after", "before")  # in the address: the case that the table goes on from
-CHIPS = {
-    "state": "State",
-    "triage": "Triage",
-    "match": "Match",
-    "list": "List",
-    "revision": "Revision",
-}
 
 
 @require_safe
@@ -41,14 +39,17 @@ def queue(request: HttpRequest) -> HttpResponse:
     visible = cases_queue.visible_to(user)
     form = QueueFilter(request.GET)
     chosen = form.chosen()
-    cases = listing.narrowed(visible, chosen).select_related("leased_by__person")
-    part = listing.part(
-        cases,
+    part = filtering.page(
+        visible.select_related("leased_by__person"),
+        chosen,
+        user=user,
         after=_place(request, visible, "after"),
         before=_place(request, visible, "before"),
         size=CASES,
     )
     now = cases_queue.database_now()
+    leads = user.has_perm(DECIDE_FINAL)
+    total = listing.total(chosen, user=user) if part.total is None else part.total
     return render(
         request,
         "moderation/queue.html",
@@ -57,16 +58,21 @@ def queue(request: HttpRequest) -> HttpResponse:
             "form": form,
             "chips": _chips(request, chosen),
             "part": part,
-            "total": listing.total(chosen, user=user),
+            "total": total,
+            "by_trust": listing.by_trust(user),
+            "overdue": listing.overdue(user) if leads else 0,
+            "views": saved_views.shown(request, SavedView.Page.QUEUE, form),
             "rows": listing.rows(part.cases, now=now),
             "now": now,
             "query": query_without(request, *PLACES),
             "rule": cases_queue.RULE,
+            "in_work": Case.IN_WORK,
             "granted": Grant.objects.classes(user),
             "may_decide": user.has_perm(DECIDE),
-            "names": user.has_perm(DECIDE_FINAL),  # others may be second: no word of who is first
+            "names": leads,  # others may be second: no word of who is first
             "undoable": answers.undoable(by=user),
             "scanning": [] if part.cases else _scanning(),
+            "next_look": None if part.cases else _next_look(),
         },
     )
 
@@ -104,8 +110,20 @@ def _chips(request: HttpRequest, chosen: dict[str, Any]) -> list[dict[str, str]]
         for place in PLACES:
             rest.pop(place, None)
         text = str(words.get(value, value))
-        chips.append({"name": CHIPS[name], "value": text, "without": f"?{rest.urlencode()}"})
+        label = str(form[name].label)
+        chips.append({"name": label, "value": text, "without": f"?{rest.urlencode()}"})
     return chips
+
+
+def _next_look() -> datetime | None:
+    """When the schedule next looks for what is due for a scan; None where it is off."""
+    task = (
+        PeriodicTask.objects.filter(task=RESCANS, enabled=True).select_related("interval").first()
+    )
+    if task is None or task.interval is None:
+        return None
+    now = timezone.now()
+    return max((task.last_run_at or now) + task.interval.schedule.run_every, now)
 
 
 def _scanning() -> list[dict[str, Any]]:

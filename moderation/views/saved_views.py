@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from moderation.forms.audit import AuditFilter
-from moderation.forms.review import QueueFilter
+from moderation.forms.queue import QueueFilter
 from moderation.forms.saved_views import SavedViewForm
 from moderation.models import SavedView
 from moderation.permissions import AUDIT_VIEW, CASE_LIST, CASE_OPEN

@@ -1,11 +1,12 @@
-"""The reporter's part of the overview: moderation's pages name it, and know nothing of reports."""
+"""What pages of moderation show of reports: they name the tag, and know nothing of reports."""
 
 from typing import Any
 
 from django import template
 from django.template.context import RequestContext
 
-from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE
+from moderation.models import Case
+from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE, REPORT_EXPORT
 from reports.models import Report
 
 register = template.Library()
@@ -23,4 +24,15 @@ def waiting_reports(context: RequestContext) -> dict[str, Any]:
         "others_approve": live.filter(state=State.PROPOSED).count() - mine,
         "drafts": live.filter(state=State.DRAFT).count() if composes else 0,
         "to_file": live.filter(state=State.APPROVED).count() if composes else 0,
+    }
+
+
+@register.inclusion_tag("reports/_of_case.html", takes_context=True)
+def reports_of_case(context: RequestContext, case: Case) -> dict[str, Any]:
+    """The reports about a case, the newest first; a link for whoever may open them."""
+    user = context["request"].user
+    desk = (REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT)
+    return {
+        "reports": Report.objects.filter(case=case).with_submission().order_by("-pk"),
+        "may_open": any(user.has_perm(name) for name in desk),
     }

@@ -1,18 +1,7 @@
-// Keys of the queue and the case page. Deaf while somebody types, while a key repeats, in dialogs,
-// and for the first 700 ms of a page: a key meant for the last case must not answer this one. Typing
-// that began in that time keeps the page deaf until it rests; the hints are dim until then.
-
-const DEAF = 700;
-const GO = 1500; // between g and the letter of a page
-let going = -GO; // when g was pressed
-let waiting = setTimeout(listen, DEAF);
+// Keys of the queue and the case page, beside those of every page (keys.js), which says when a page
+// listens. Deaf while somebody types, while a key repeats, and in dialogs.
 
 const one = (selector) => document.querySelector(selector);
-
-function listen() {
-  waiting = 0;
-  document.documentElement.dataset.keys = "ready";
-}
 
 function typing(target) {
   return target.isContentEditable || ["TEXTAREA", "SELECT"].includes(target.tagName)
@@ -49,12 +38,6 @@ function raise() {
   return Boolean(next);
 }
 
-function sheet() {
-  const dialog = one("[data-sheet]");
-  dialog?.showModal();
-  return Boolean(dialog);
-}
-
 function open_(name) {
   const aside = one(`[data-aside="${name}"]`);
   if (!aside) return false;
@@ -68,24 +51,14 @@ function close_(aside) {
   aside.querySelector("summary").focus();
 }
 
-function go(letter) {
-  going = -GO;
-  return /^[a-z]$/.test(letter) && press(`[data-go="${letter}"]`);
-}
-
 function act(event) {
   const key = event.key;
   if (event.shiftKey && key === "Enter") return confirm_(one("[data-stay]"));
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  if (key.length === 1 && document.documentElement.dataset.letters === "off") return false;
   if (event.shiftKey && key === "V") return press("[data-lower]");
   if (event.shiftKey && key === "N") return press("[data-not-for-me]");
-  if (key === "?") return sheet();
   if (event.shiftKey) return false;
-  if (performance.now() - going < GO) return go(key);
-  if (key === "g") {
-    going = performance.now();
-    return true;
-  }
   if (key === "h") return open_("hold");
   if (key === "u") return open_("hand-over");
   if (key === "n") return open_("skip");
@@ -102,11 +75,8 @@ function act(event) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (waiting && !typing(event.target)) {
-    clearTimeout(waiting);
-    waiting = setTimeout(listen, DEAF);
-  }
-  if (waiting || event.repeat || event.isComposing || one("dialog[open]")) return;
+  if (document.documentElement.dataset.keys !== "ready" || event.defaultPrevented) return;
+  if (event.repeat || event.isComposing || one("dialog[open]")) return;
   const aside = event.target.closest?.("[data-aside][open]");
   if (event.key === "Escape" && aside) {
     close_(aside);
@@ -121,9 +91,3 @@ document.addEventListener("keydown", (event) => {
   if (typing(event.target)) return;
   if (act(event)) event.preventDefault();
 });
-
-const sheetButton = one("[data-sheet-open]");
-if (sheetButton) {
-  sheetButton.hidden = false;
-  sheetButton.addEventListener("click", sheet);
-}

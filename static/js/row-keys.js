@@ -1,5 +1,5 @@
 // Keys of a table whose rows carry data-row: j and k go from row to row, o opens the row's object, f
-// goes to the filters, v presses what has data-key="v". Deaf while somebody types, while a key
+// goes to the filters, p pins it where one may, v presses what has data-key="v". Deaf while somebody types, while a key
 // repeats, and in dialogs.
 
 const ROW_DEAF = 700; // as on the page of a case: a key meant for the page before does nothing here
@@ -21,17 +21,23 @@ function open_() {
   document.activeElement?.closest("[data-row]")?.querySelector("[data-row-open]")?.click();
 }
 
+function filters() {
+  document.querySelector(".filters input, .filters select")?.focus();
+}
+
 const ROW_KEYS = {
   j: () => step(1),
   k: () => step(-1),
   o: open_,
-  f: () => document.querySelector(".filters input, .filters select")?.focus(),
+  p: () => document.activeElement?.closest("[data-row]")?.querySelector("[data-row-pin]")?.click(),
+  f: filters,
   v: () => document.querySelector("[data-key='v']")?.click(),
 };
 
 document.addEventListener("keydown", (event) => {
   if (!rowsListen || event.repeat || event.isComposing || types(event.target)) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (document.documentElement.dataset.letters === "off" || event.defaultPrevented) return;
   if (document.querySelector("dialog[open]") || !Object.hasOwn(ROW_KEYS, event.key)) return;
   event.preventDefault();
   ROW_KEYS[event.key]();

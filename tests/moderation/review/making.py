@@ -24,6 +24,7 @@ from moderation.models import (
     Shard,
 )
 from moderation.review import answers, queue
+from moderation.scanning import facets
 from tests.known import known_row
 
 WIDTH = {"md5": 16, "sha1": 20, "sha256": 32, "pdq": 32, "phash": 8}
@@ -117,6 +118,7 @@ def add_entry(
         variant="plain",
         origin=Match.Origin.COLUMN,
     )
+    facets.keep([case.pk])
     return entry
 
 

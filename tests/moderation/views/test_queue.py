@@ -1,5 +1,6 @@
 """The queue page: figures, filters, the next case, and who may see it."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -88,9 +89,9 @@ def test_a_priority_is_the_product_it_shows(login, reviewer):
     (row,) = login(reviewer).get(URL).context["rows"]
     assert row.sum["severity"] == 4
     assert row.sum["confidence"] == pytest.approx(1 + 19 / 62)
-    assert row.sum["severity"] * row.sum["confidence"] * row.sum["reach"] == pytest.approx(
-        row.case.priority
-    )
+    factors = ("severity", "confidence", "reach", "liveness", "age")
+    assert math.prod(row.sum[name] for name in factors) == pytest.approx(row.sum["now"])
+    assert row.sum["age"] == pytest.approx(1, abs=0.001)
 
 
 def test_a_withdrawn_hash_marks_its_case(login, reviewer):
@@ -131,6 +132,53 @@ def test_filters_stand_in_the_address(login, reviewer):
     assert 'href="?triage=high"' in page.content.decode()
 
 
+def test_figures_by_trust(login, reviewer, second_reviewer):
+    old = make_case(due_at=timezone.now() - timedelta(hours=1))
+    make_case(due_at=timezone.now() + timedelta(days=3), priority=1)
+    make_case(trust="trial", priority=1)
+    queue.claim(old, by=second_reviewer)
+    body = login(reviewer).get(URL)
+    told = [(t.trust, t.waiting, t.held, t.due) for t in body.context["by_trust"]]
+    assert told == [("trusted", 2, 1, 1), ("trial", 1, 0, 0)]
+    assert body.context["by_trust"][0].oldest == old.opened_at
+
+
+def test_what_is_past_its_due_date_is_told_to_leads(login, reviewer, lead):
+    make_case(due_at=timezone.now() - timedelta(hours=1))
+    assert 'href="?due=over"' in login(lead).get(URL).content.decode()
+    assert "data-overdue" not in login(reviewer).get(URL).content.decode()
+
+
+def test_a_lead_pins_and_unpins_with_a_reason(login, reviewer, lead):
+    case = make_case()
+    client, address = login(lead), f"/cases/{case.pk}/pin/"
+    assert address in client.get(URL).content.decode()
+    assert "Pin it" in client.get(address).content.decode()
+    assert client.post(address, {"pin_reason": ""}).status_code == 200
+    assert client.post(address, {"pin_reason": "see https://a.example/"}).status_code == 200
+    assert client.post(address, {"pin_reason": "a court asks"}).url == URL
+    assert "a court asks" in client.get(address).content.decode()
+    other = login(reviewer).get(URL).content.decode()
+    assert "Pinned" in other
+    assert "a court asks" not in other
+    assert login(reviewer).get(address).status_code == 403
+    assert client.post(f"/cases/{case.pk}/unpin/").url == URL
+    assert Case.objects.get().pinned_at is None
+
+
+def test_filters_of_the_queue_are_kept_as_a_view(login, reviewer):
+    client = login(reviewer)
+    page = client.get(f"{URL}?link=gone&who=me").content.decode()
+    assert "Save these filters as a view" in page
+    form = {"page": "queue", "name": "Gone", "query": "link=gone&who=me"}
+    assert client.post("/views/", form).url == f"{URL}?link=gone&who=me"
+    assert "Gone</a>" in client.get(URL).content.decode()
+
+
+def test_empty_says_when_the_schedule_looks_next(login, reviewer):
+    assert "The schedule looks for scans" in login(reviewer).get(URL).content.decode()
+
+
 def test_a_row_tells_match_lists_and_group(login, reviewer):
     case = make_case(near=True)
     add_entry(case, revision=make_revision("r2"), algorithm="pdq", distance=4, slug="tide")
@@ -144,7 +192,7 @@ def test_the_number_of_queries_does_not_grow(login, reviewer, django_assert_max_
     client = login(reviewer)
     for _ in range(12):
         make_case(entries=2)
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(36):
         assert len(rows(client.get(URL))) == 12
 
 
