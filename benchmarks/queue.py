@@ -65,6 +65,12 @@ def pages() -> list[tuple[str, Page, Goal]]:
         ("queue page, near only", _get(f"{queue}?match=near"), Goal()),
         ("queue page, one list", _get(f"{queue}?list=3"), Goal()),
         ("queue page, one revision", _get(f"{queue}?revision=5"), Goal()),
+        ("queue page, a distance of one list", _get(f"{queue}?list=3&distance=21"), Goal()),
+        ("queue page, late in the order", _get(f"{queue}?triage=harm_other&link=unknown"), Goal()),
+        ("queue page, what no case fits", _get(f"{queue}?list=3&link=gone"), Goal()),
+        ("queue page, two that exclude", _get(f"{queue}?list=1&trust=trial"), Goal()),
+        ("queue page, held and old", _get(f"{queue}?who=held&age=oldest"), Goal()),
+        ("queue page, overdue of a size", _get(f"{queue}?due=over&entries=2"), Goal()),
     ]
 
 

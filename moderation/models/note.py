@@ -1,4 +1,4 @@
-"""A note of a case: what people at work on it tell each other. It stays inside, and stays as it is."""
+"""A note of a case: what people at work on it tell each other. It stays inside, unchanged."""
 
 import pgtrigger
 from django.conf import settings

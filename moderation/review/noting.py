@@ -1,4 +1,4 @@
-"""Notes on a case, by the people at work on it; a person who must stay blind reads only their own."""
+"""Notes on a case, by people at work on it; whoever must stay blind reads only their own."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
