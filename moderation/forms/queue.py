@@ -53,7 +53,7 @@ class QueueFilter(forms.Form):
         ("11", "11 to 20 bits"),
         ("21", "21 to 31 bits"),
         ("32", "32 bits and more"),
-        label="Nearest near match",
+        label="Distance, near only",
     )
     entries = _any(
         ("1", "1 entry"),

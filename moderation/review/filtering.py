@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from moderation.models import Case
-from moderation.models.case import CaseQuerySet
+from moderation.models.case import PINNED_BEFORE, CaseQuerySet
 from moderation.scanning import facets
 
 from .listing import Part, part
@@ -43,11 +43,13 @@ def narrowed(cases: CaseQuerySet, filters: Mapping[str, Any], *, user: User) -> 
             cases = cases.filter(**{name: filters[name]})
     if match := filters.get("match"):
         cases = cases.filter(exact=match == "exact")
+    if filters.get("distance"):
+        cases = cases.filter(exact=False)
     for name, asked in (("age", _AGE), ("due", _DUE)):
         if value := filters.get(name):
             cases = cases.filter(asked[value]())
     if filters.get("pinned"):
-        cases = cases.filter(pinned_at__isnull=False)
+        cases = cases.filter(turn__lt=-PINNED_BEFORE / 2)  # where the order begins
     return _held(cases, filters.get("who", ""), user=user)
 
 
@@ -93,7 +95,8 @@ def _way(filters: Mapping[str, Any]) -> CaseQuerySet:
         if filters.get(name):
             return Case.objects.in_work().filter(**{name: filters[name]})
     if filters.get("match") or filters.get("distance"):
-        return Case.objects.in_work().filter(exact=filters.get("match") == "exact")
+        exact = filters.get("match") == "exact" and not filters.get("distance")
+        return Case.objects.in_work().filter(exact=exact)
     return Case.objects.filter(state=state) if state else Case.objects.in_work()
 
 

@@ -193,14 +193,16 @@ def overdue(user: User) -> int:
     return cases.filter(due_at__lte=Now())[: COUNTED + 1].count()
 
 
+_TALLIED = ("triage", "harm_class", "trust")
+
+
 def total(filters: dict[str, Any], *, user: User) -> int | None:
-    """Return how many cases of the person fit filters of state and triage; None with any other."""
-    if set(filters) - {"state", "triage"}:
+    """Return how many cases of the person fit filters that the tally knows; None with others."""
+    if set(filters) - {"state", *_TALLIED}:
         return None
     states = [filters["state"]] if filters.get("state") else Case.IN_WORK
     tally = CaseTally.objects.filter(state__in=states, harm_class__in=Grant.objects.classes(user))
-    if triage := filters.get("triage"):
-        tally = tally.filter(triage=triage)
+    tally = tally.filter(**{name: filters[name] for name in _TALLIED if filters.get(name)})
     return tally.total()
 
 

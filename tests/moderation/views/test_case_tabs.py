@@ -109,4 +109,4 @@ def test_neighbours_in_the_group(login, reviewer):
     place = case_why.siblings(case, first)
     assert (place.before, place.behind) == (None, second.pk)
     page = said(login(reviewer), case, f"?entry={second.pk}")
-    assert f'href="?entry={third.pk}" data-hotkey="]"' in page
+    assert f'href="/cases/{case.pk}/?entry={third.pk}" data-hotkey="]"' in page
