@@ -27,6 +27,11 @@ def database_of_its_own() -> Iterator[None]:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def latest() -> str:
+    """The name of the app's last migration, at which our own code works."""
+    return str(MigrationExecutor(connection).loader.graph.leaf_nodes("moderation")[0][1])
+
+
 def migrate(name: str) -> Any:
     """Go to a migration of the app, and return the models as they are there."""
     executor = MigrationExecutor(connection)

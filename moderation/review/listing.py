@@ -278,7 +278,8 @@ def _forwards(
     found: list[Case], end: Case | None, *, size: int, most: int, more_before: bool,
     ahead: int | None = None,
 ) -> Part:  # fmt: skip
-    part = Part(found[:size], more_before=more_before, more_behind=len(found) > size, ahead=ahead)
+    part = Part(found[:size], more_before=more_before, more_behind=len(found) > size)
+    part.ahead = part.ahead or ahead
     if end is not None and len(found) <= size:
         part.more_behind, part.looked, part.behind = True, most, end.pk
     return part

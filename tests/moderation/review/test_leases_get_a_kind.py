@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from moderation.models import Review
 from moderation.review import queue
-from tests.migrating import database_of_its_own, migrate
+from tests.migrating import database_of_its_own, latest, migrate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,9 +43,11 @@ def test_leases_get_a_kind() -> None:
         live = cases.filter(lease_expires_at__gt=timezone.now())
         assert [case.pk for case in live] == [twice[1]]
         assert live.get().lease_token == "token 9"
+        migrate(latest())
         assert queue.record_expired() == 4  # what ended goes on record as ever
         assert [review.case_id for review in Review.objects.filter(ended="")] == [twice[1]]
 
+        cases = migrate(AFTER).get_model("moderation", "Case").objects
         later = timezone.now() + timedelta(hours=20)
         cases.filter(pk=twice[0]).update(
             leased_by=two.pk, lease_kind="hold", lease_token="", lease_expires_at=later
