@@ -6,7 +6,7 @@ from moderation.models.custody import plain_words
 
 
 class NoteForm(forms.Form):
-    note = forms.CharField(
+    note_text = forms.CharField(
         label="A note",
         max_length=2000,
         validators=[plain_words],

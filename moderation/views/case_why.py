@@ -60,7 +60,7 @@ def others(entry: Entry) -> dict[str, list[str]]:
             )
         if known.is_disabled():
             dispute[f"its hash of {known.hash_list.slug} is disabled here"] = None
-    return {"agree": list(agree), "dispute": list(dispute)}
+    return {"agree": sorted(agree), "dispute": sorted(dispute)}
 
 
 def siblings(case: Case, entry: Entry) -> Siblings:

@@ -23,7 +23,7 @@ def add_note(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return case_page.show(request, row, note_form=form, status=400)
     try:
-        noting.note(row, by=person_of(request), text=form.cleaned_data["note"])
+        noting.note(row, by=person_of(request), text=form.cleaned_data["note_text"])
     except noting.NotAtWork as refused:
         messages.error(request, str(refused))
     return redirect(f"{reverse('moderation:case', args=[pk])}#notes")

@@ -1,7 +1,9 @@
 // A reason that was typed and not sent is lost with the page, so leaving asks first. Sending the
 // form it stands in is no loss.
 
-const written = document.querySelectorAll("[data-answer] textarea, .aside textarea, .legal-hold .form-control");
+const written = document.querySelectorAll(
+  "[data-answer] textarea, .aside textarea, #notes textarea, .legal-hold .form-control",
+);
 let sent = null;
 
 window.addEventListener("submit", (event) => {

@@ -52,12 +52,3 @@ document.addEventListener("htmx:configRequest", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "jump-found") box.dataset.found = box.dataset.asked;
 });
-
-// Another page answers where the session has ended or is locked: then the whole page is asked for.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target.id !== "jump-found") return;
-  const answered = new URL(event.detail.xhr.responseURL || location.href).pathname;
-  if (answered === event.detail.requestConfig.path) return;
-  event.detail.shouldSwap = false;
-  location.reload();
-});
