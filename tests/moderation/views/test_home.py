@@ -76,7 +76,9 @@ def test_lists_that_do_no_work_are_named(login, list_manager):
 
 def test_fetching_says_who_answers_for_it(login, operator):
     client = login(operator)
-    assert "No legal basis is recorded" in client.get("/").content.decode()
+    page = client.get("/").content.decode()
+    assert "No legal basis is recorded" in page
+    assert 'href="/admin/"' in page  # the one way there
     LegalBasis.objects.create(
         basis="Order 7", officer="Ada Example", until=timezone.now() + timedelta(days=1)
     )
