@@ -82,7 +82,9 @@ def set_look(request: HttpRequest) -> HttpResponse:
 
 def waiting_cases(user: User) -> dict[str, Any]:
     """Return what the queue counts for this person, and whether they also decide as a lead."""
-    return listing.figures(user) | {"is_lead": user.has_perm(permissions.DECIDE_FINAL)}
+    leads = user.has_perm(permissions.DECIDE_FINAL)
+    overdue = listing.overdue(user) if leads else 0
+    return listing.figures(user) | {"is_lead": leads, "overdue": overdue}
 
 
 def running_scans() -> dict[str, Any]:

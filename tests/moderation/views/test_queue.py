@@ -146,7 +146,9 @@ def test_figures_by_trust(login, reviewer, second_reviewer):
 def test_what_is_past_its_due_date_is_told_to_leads(login, reviewer, lead):
     make_case(due_at=timezone.now() - timedelta(hours=1))
     assert 'href="?due=over"' in login(lead).get(URL).content.decode()
-    assert "data-overdue" not in login(reviewer).get(URL).content.decode()
+    assert "1 past the due date" in login(lead).get("/").content.decode()
+    for address in (URL, "/"):
+        assert "data-overdue" not in login(reviewer).get(address).content.decode()
 
 
 def test_a_lead_pins_and_unpins_with_a_reason(login, reviewer, lead):
