@@ -1,8 +1,8 @@
 """The filters of the queue: what they ask, and the first page of it however long the queue is.
 
-Two ways lead to a page, and both have a bound. What few cases fit is found by the index of facets
-and put in order; what many fit is met soon on the way along the order of work, and after WALKED
-cases the page says how far it has looked.
+Two ways lead to a page, and both have a bound. What many cases fit is met soon on the way along the
+order of work. Where WALKED cases held too few, what fits is looked up by the index of facets and put
+in order, if it is no more than FEW; else the page says how far it has looked.
 """
 
 from collections.abc import Mapping
@@ -66,12 +66,13 @@ def page(
     fitting = narrowed(cases, filters, user=user)
     if len(filters) < 2 and set(filters) <= {*ORDERED, "pinned"}:
         return part(fitting, after=after, before=before, size=size)
-    few = _few(fitting)
-    if few is not None:
-        found = part(cases.filter(pk__in=few), after=after, before=before, size=size)
-        found.total = len(few)
-        return found
-    return part(fitting, after=after, before=before, size=size, along=_way(filters), most=WALKED)
+    met = part(fitting, after=after, before=before, size=size, along=_way(filters), most=WALKED)
+    few = _few(fitting) if met.looked is not None else None
+    if few is None:
+        return met
+    found = part(cases.filter(pk__in=few), after=after, before=before, size=size)
+    found.total = len(few)
+    return found
 
 
 def _few(fitting: CaseQuerySet) -> list[int] | None:

@@ -109,14 +109,17 @@ def test_what_many_fit_is_looked_for_along_the_order_up_to_a_bound(reviewer, mon
     assert (back.looked, back.ahead) == (5, order[8].pk)
 
 
-def test_what_few_fit_is_told_its_number(reviewer):
-    for number in range(3):
-        make_case(priority=float(number))
+def test_what_few_fit_is_found_behind_the_bound(reviewer, monkeypatch):
+    monkeypatch.setattr(filtering, "WALKED", 2)
+    for number in range(9):
+        make_case(priority=float(100 - number))
+    rare = [make_case(trust="trial", priority=float(9 - number)) for number in range(3)]
     part = filtering.page(
-        queue.visible_to(reviewer), {"trust": "trusted"}, user=reviewer,
+        queue.visible_to(reviewer), {"trust": "trial"}, user=reviewer,
         after=None, before=None, size=2,
     )  # fmt: skip
-    assert (len(part.cases), part.more_behind, part.total) == (2, True, 3)
+    assert part.cases == rare[:2]
+    assert (part.more_behind, part.total, part.looked) == (True, 3, None)
 
 
 def test_a_case_of_a_class_without_a_grant_is_found_by_no_filter(reviewer, login):
