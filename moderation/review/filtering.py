@@ -1,8 +1,8 @@
 """The filters of the queue: what they ask, and the first page of it however long the queue is.
 
-Two ways lead to a page, and both have a bound. What many cases fit is met soon on the way along the
-order of work. Where WALKED cases held too few, what fits is looked up by the index of facets and put
-in order, if it is no more than FEW; else the page says how far it has looked.
+Two ways lead to a page, and both have a bound. What many cases fit is met soon on the way along
+the order of work. Where WALKED cases held too few, what fits is looked up by the index of facets
+and put in order, if it is no more than FEW; else the page says how far it has looked.
 """
 
 from collections.abc import Mapping
