@@ -5,7 +5,7 @@ connected to; what is decided here needs no look-up.
 """
 
 import ipaddress
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest
@@ -33,21 +33,22 @@ class LinkRefused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Link:
-    """A link that may be followed: ``request`` is ready to be sent to ``host`` and ``port``."""
+class Link(NamedTuple):
+    """A link that may be followed: ``target`` is what the server at ``host`` and ``port`` is asked
+    for, ``authority`` is host and port as the link names them."""
 
     url: str
+    scheme: str
     host: str
     port: int
-    request: PreparedRequest
+    authority: str
+    target: str
 
 
-def link(url: str, *, headers: dict[str, str]) -> Link:
+def link(url: str) -> Link:
     """Return ``url`` made ready for a GET request, or raise LinkRefused.
 
-    Host and port are read from the very request that will be sent, so that there are no two
-    opinions on where it goes.
+    Everything is read from one normalised form, so that there are no two opinions on where it goes.
     """
     url = url.strip()
     if len(url) > _LONGEST_URL or any(sign <= " " or sign in '\\<>"\x7f' for sign in url):
@@ -62,7 +63,7 @@ def link(url: str, *, headers: dict[str, str]) -> Link:
         raise LinkRefused("bad_url")
     request, refused = PreparedRequest(), ""
     try:
-        request.prepare(method="GET", url=url, headers=headers)
+        request.prepare_url(url, None)
         parts = urlsplit(request.url or "")
         host, port = parts.hostname, parts.port
         credentials = "@" in parts.netloc or "@" in urlsplit(url).netloc
@@ -72,11 +73,14 @@ def link(url: str, *, headers: dict[str, str]) -> Link:
         refused = "bad_url"
     if refused:  # raised here and not above: the other exception's message holds the link
         raise LinkRefused(refused)
-    if not host or request.url is None:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not host or request.url is None or not (parts.netloc + target).isascii():
         raise LinkRefused("bad_url")
-    if credentials or "Authorization" in request.headers:
+    if credentials:
         raise LinkRefused("address_refused")
-    return Link(request.url, host, port or _DEFAULT_PORTS[parts.scheme], request)
+    return Link(
+        request.url, parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], parts.netloc, target
+    )
 
 
 def check_port(port: int) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import heapq
 import itertools
 import math
-import os
 import socket
 import threading
 import time
@@ -25,7 +24,6 @@ class Exchange:
 
     def __init__(self, watch: "Watch", deadline: float) -> None:
         self.deadline = deadline
-        self.reused = False  # whether the last connection was an idle one, kept from before
         self._watch = watch
         self._guards: list[socket.socket] = []
         self._lock = threading.Lock()
@@ -52,15 +50,17 @@ class Exchange:
             self.deadline = time.monotonic() + left
             self._watch.again(self)
 
-    def use(self, connection: socket.socket, *, again: bool = False) -> None:
-        """Shut ``connection`` too when the time is over; ``again``: it was used before."""
-        # A copy of the descriptor: the original is handed on to TLS, this one stays ours.
-        guard = socket.socket(fileno=os.dup(connection.fileno()))
+    def use(self, guard: socket.socket) -> None:
+        """Shut the connection of this descriptor too when the time is over."""
         with self._lock:
-            self.reused = again
             self._guards.append(guard)
             if self._shut:
                 _shut(guard)
+
+    def leave(self) -> None:
+        """Let go of the connections, which from here on are another's, or closed."""
+        with self._lock:
+            self._guards.clear()
 
     def shut(self) -> None:
         """End the exchange now; whoever waits for a byte sees the end of the stream."""
@@ -75,8 +75,6 @@ class Exchange:
         """Let go of the connections; the deadline has no effect any more."""
         with self._lock:
             self._done = True
-            for guard in self._guards:
-                guard.close()
             self._guards.clear()
 
 

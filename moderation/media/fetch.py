@@ -1,50 +1,32 @@
 """A bounded download of one link: picture bytes, or one reason why there are none.
 
-The address is looked up once, checked, and connected to as checked (microsoft-antissrf); every
-redirect starts from the beginning. Bytes, seconds and redirects are limited here, and what arrives
+The address is looked up once, checked, and connected to as checked (connections.py); every redirect
+starts from the beginning. Bytes, seconds and redirects are limited here, and what arrives
 is judged by its first bytes, never by what the server calls it. No cookies, no proxies from the
 environment, no credentials, no retries. Nothing of a link gets into logs or error messages.
 """
 
-import http.client
-import logging
 import socket
 import ssl
-import threading
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
-from urllib.parse import urljoin, urlsplit
-
-import requests
-import urllib3
-from AntiSSRF import (
-    AntiSSRFError,
-    AntiSSRFPolicy,
-    PolicyConfigOptions,
-)
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib.parse import urljoin
 
 from moderation.media import addresses, containers
+from moderation.media.answers import Answer, BadAnswer, CutShort
+from moderation.media.connections import AddressRefused, Connection, Connections, Site
 from moderation.media.deadline import Exchange, Watch
 from moderation.media.room import Room
 
 USER_AGENT = "Breakwater/1.0 (dataset safety scan)"
-_PIECE = 65_536  # bytes read at a time
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _OWN_REASONS = frozenset((401, 403, 404, 410, 429, 451))
-_HOSTS_KEPT = 64
-_CONNECTIONS_KEPT = 64  # idle ones a host, at most
-
-# Addresses that the library's list leaves open: retired forms of IPv4 inside IPv6, compatible
-# (RFC 4291) and translated (RFC 2765).
-_ALSO_DENIED = ["::/96", "::ffff:0:0:0/96"]
-_LOOPBACK = ["127.0.0.0/8", "::1/128"]
+_PACKED = frozenset(("gzip", "x-gzip", "deflate"))  # though nobody asked for it
 
 _NO_SUCH_HOST = frozenset(
     getattr(socket, name)
@@ -53,11 +35,11 @@ _NO_SUCH_HOST = frozenset(
 )
 _ERRORS = (
     addresses.LinkRefused,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    AntiSSRFError,
+    AddressRefused,
+    BadAnswer,
+    CutShort,
     OSError,
+    zlib.error,
     UnicodeError,  # a host that no name server could be asked for
 )
 
@@ -110,14 +92,11 @@ class Fetcher:
     """
 
     def __init__(self, *, user_agent: str = USER_AGENT) -> None:
-        self._headers = {
-            "User-Agent": user_agent,
-            "Accept": "image/*",
-            "Accept-Encoding": "identity",
-        }
+        self._headers = (
+            f"User-Agent: {user_agent}\r\nAccept: image/*\r\nAccept-Encoding: identity\r\n\r\n"
+        )
         self._watch = Watch()
-        self._outside = _session(allow_loopback=False)
-        self._loopback = _session(allow_loopback=True)
+        self.connections = Connections()
 
     def __enter__(self) -> "Fetcher":
         return self
@@ -128,8 +107,7 @@ class Fetcher:
     def close(self) -> None:
         """End what still runs and close all connections."""
         self._watch.close()
-        self._outside.close()
-        self._loopback.close()
+        self.connections.close()
 
     def fetch(self, url: str, limits: FetchLimits, *, room: Room | None = None) -> Fetched:
         """Return what ``url`` leads to, or raise FetchFailed with exactly one reason.
@@ -138,7 +116,7 @@ class Fetcher:
         count; what is returned keeps ``len(data)`` of it until the caller gives it back.
         """
         failed = FetchFailed("connection")
-        with self._watch.exchange(limits.total_seconds) as exchange, _current(exchange):
+        with self._watch.exchange(limits.total_seconds) as exchange:
             download = _Download(self, limits, exchange, room)
             try:
                 return download.follow(url)
@@ -149,22 +127,10 @@ class Fetcher:
         # Raised here and not above: messages of the errors beneath hold links.
         raise failed
 
-    def send(self, link: addresses.Link, limits: FetchLimits, exchange: Exchange) -> Any:
-        """Return the response to one request; the body is not read yet."""
-        if (link.host, link.port) in _exceptions(limits.allow_addresses):
-            session = self._loopback
-        else:
-            addresses.check_port(link.port)
-            session = self._outside
-        # The adapter and not the session: a session would read the body of a redirect, keep
-        # cookies, and look for credentials.
-        adapter = session.get_adapter(link.url)
-        timeout = (min(limits.connect_seconds, exchange.remaining()), exchange.remaining())
-        return adapter.send(link.request, stream=True, timeout=timeout, verify=True)
-
-    def link(self, url: str) -> addresses.Link:
-        """Return the request for ``url``, or raise LinkRefused."""
-        return addresses.link(url, headers=self._headers)
+    def request(self, link: addresses.Link) -> bytes:
+        """Return what is sent for a link."""
+        head = f"GET {link.target} HTTP/1.1\r\nHost: {link.authority}\r\n"
+        return (head + self._headers).encode("ascii")
 
 
 class _Download:
@@ -183,36 +149,60 @@ class _Download:
     def follow(self, url: str) -> Fetched:
         """Return what is found at the end of the redirects."""
         while True:
-            link = self.fetcher.link(url)
-            response = self._send(link)
+            link = addresses.link(url)
+            connection, answer = self._asked(link)
             try:
-                self.status = status = int(response.status_code)
+                self.status = status = answer.status
                 if status == 200:
-                    data = self._read(response)
-                    kind = str(response.headers.get("Content-Type", ""))
+                    data = self._read(answer)
+                    kind = answer.headers.get("content-type", "")
                     return Fetched(data, status, kind, link.url)
                 if status not in _REDIRECTS:
-                    again = retry_after(response.headers.get("Retry-After"))
+                    again = retry_after(answer.headers.get("retry-after"))
                     raise FetchFailed(_reason_of_status(status), status, retry_after=again)
-                url = self._target(link.url, response)
+                url = self._target(link.url, answer)
             finally:
-                # Closed unless read to its end: then the connection is already back in its pool.
-                response.close()
+                self._leave(connection, keep=answer.reusable)
 
-    def _send(self, link: addresses.Link) -> Any:
+    def _asked(self, link: addresses.Link) -> tuple[Connection, Answer]:
+        """Return the answer to the request for a link, its body not read, and where it came by."""
+        loopback = (link.host, link.port) in _exceptions(self.limits.allow_addresses)
+        if not loopback:
+            addresses.check_port(link.port)
+        site = Site(link.scheme, link.host, link.port, loopback)
+        kept = self.fetcher.connections.take(site)
+        if kept is not None:
+            self.exchange.use(kept.guard)
+            try:
+                return kept, self._answer(kept, link)
+            except (BadAnswer, ConnectionError):
+                # A server may close a kept connection, or say more on it than it announced.
+                if self.exchange.over:
+                    raise
+        seconds = self.limits.connect_seconds
+        made = self.fetcher.connections.open(site, self.exchange, seconds=seconds)
+        return made, self._answer(made, link)
+
+    def _answer(self, connection: Connection, link: addresses.Link) -> Answer:
         try:
-            return self.fetcher.send(link, self.limits, self.exchange)
-        except requests.ConnectionError as error:
-            # A server may close a kept connection just as it is taken up again.
-            if not self.exchange.reused or self.exchange.over or _holds(error, _REFUSALS):
-                raise
-        return self.fetcher.send(link, self.limits, self.exchange)
+            connection.socket.sendall(self.fetcher.request(link))
+            return Answer(connection)
+        except BaseException:
+            self._leave(connection, keep=False)
+            raise
 
-    def _target(self, url: str, response: Any) -> str:
+    def _leave(self, connection: Connection, *, keep: bool) -> None:
+        self.exchange.leave()
+        if keep and not self.exchange.over:
+            self.fetcher.connections.keep(connection)
+        else:
+            connection.close()
+
+    def _target(self, url: str, answer: Answer) -> str:
         self.redirects += 1
         if self.redirects > self.limits.max_redirects:
             raise FetchFailed("too_many_redirects", self.status)
-        location = str(response.headers.get("Location", ""))
+        location = answer.headers.get("location", "")
         if not location:
             raise FetchFailed("redirect_to_nowhere", self.status)
         # Headers are read as latin-1; servers send UTF-8.
@@ -221,47 +211,63 @@ class _Download:
             return urljoin(url, location)
         raise FetchFailed("redirect_to_nowhere", self.status)
 
-    def _read(self, response: Any) -> bytes:
+    def _read(self, answer: Answer) -> bytes:
         """Return the body, once there is room for all of it."""
-        announced = response.headers.get("Content-Length", "")
+        coding = answer.headers.get("content-encoding", "identity").lower()
         most = self.limits.max_bytes
-        if announced.isdecimal():
-            if int(announced) > most:
+        if answer.length is not None:
+            if answer.length > most:
                 raise FetchFailed("too_many_bytes", self.status)
-            if response.headers.get("Content-Encoding", "identity") == "identity":
-                most = int(announced)
+            if coding == "identity":
+                most = answer.length
         if self.room is None:
-            return self._body(response)
+            return self._body(answer, coding)
         if not self.room.take_now(most):
             with self.exchange.held():
                 self.room.take(most)
         kept = 0
         try:
-            body = self._body(response)
+            body = self._body(answer, coding)
             kept = len(body)
         finally:
             self.room.give(most - kept)
         return body
 
-    def _body(self, response: Any) -> bytes:
+    def _body(self, answer: Answer, coding: str) -> bytes:
         """Return the body, checked by its first bytes before the rest is read."""
-        body = bytearray()
+        pieces, size = [], 0
         judged = False
-        for piece in response.raw.stream(_PIECE, decode_content=True):
-            body += piece
-            if not judged and len(body) >= containers.SNIFF_BYTES:
-                self._judge(body)
+        for piece in self._unpacked(answer.pieces(), coding):
+            pieces.append(piece)
+            size += len(piece)
+            if not judged and size >= containers.SNIFF_BYTES:
+                self._judge(pieces)
                 judged = True
-            if len(body) > self.limits.max_bytes:
+            if size > self.limits.max_bytes:
                 raise FetchFailed("too_many_bytes", self.status)
         if self.exchange.over:  # the end that was seen may be the one that we made
             raise FetchFailed("timeout", self.status)
         if not judged:
-            self._judge(body)
-        return bytes(body)
+            self._judge(pieces)
+        return b"".join(pieces)
 
-    def _judge(self, body: bytearray) -> None:
-        if containers.sniff(bytes(body[: containers.SNIFF_BYTES])) is None:
+    def _unpacked(self, pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
+        """Yield the body's own bytes, never many more at once than a body may have."""
+        if coding == "identity":
+            yield from pieces
+            return
+        if coding not in _PACKED:
+            raise FetchFailed("undecodable", self.status)
+        unpacking = zlib.decompressobj(wbits=47)  # of zlib or gzip, whichever it is
+        for piece in pieces:
+            yield unpacking.decompress(piece, self.limits.max_bytes + 1)
+            if unpacking.unconsumed_tail:
+                raise FetchFailed("too_many_bytes", self.status)
+        if not unpacking.eof:
+            raise CutShort
+
+    def _judge(self, pieces: list[bytes]) -> None:
+        if containers.sniff(b"".join(pieces)[: containers.SNIFF_BYTES]) is None:
             raise FetchFailed("not_a_picture", self.status)
 
     def why(self, error: Exception) -> str:
@@ -299,129 +305,23 @@ def retry_after(text: str | None) -> float | None:
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
-_REFUSALS = (AntiSSRFError, ssl.SSLError, urllib3.exceptions.SSLError, TimeoutError)
-_TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-_TLS = (requests.exceptions.SSLError, urllib3.exceptions.SSLError, ssl.SSLError)
-_BAD_URL = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    urllib3.exceptions.LocationValueError,
-    UnicodeError,
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (AddressRefused, "address_refused"),
+    (zlib.error, "undecodable"),
+    (CutShort, "truncated"),  # a reset is a failed connection
+    (UnicodeError, "bad_url"),
+    (ssl.SSLError, "tls"),
+    (TimeoutError, "timeout"),
 )
 
 
 def _reason_of(error: Exception) -> str:
-    if isinstance(error, AntiSSRFError):
-        return "address_refused"
     if isinstance(error, socket.gaierror):
         # "Try again" and the like say nothing about whether the host exists.
         return "no_such_host" if error.errno in _NO_SUCH_HOST else "connection"
-    if isinstance(error, urllib3.exceptions.DecodeError):
-        return "undecodable"
-    if isinstance(error, urllib3.exceptions.ProtocolError) and not _holds(error, (OSError,)):
-        return "truncated"  # of the body, said by its length; a reset is a failed connection
-    for kinds, reason in (
-        (_BAD_URL, "bad_url"),
-        (_TLS, "tls"),
-        # urllib3 counts a refused connection among the timeouts
-        ((urllib3.exceptions.NewConnectionError,), "connection"),
-        (_TIMEOUTS, "timeout"),
-    ):
-        if _holds(error, kinds):
-            return reason
-    return "connection"
-
-
-def _holds(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> bool:
-    """Return whether ``error`` or one that it was raised from is of ``kinds``."""
-    while error is not None:
-        if isinstance(error, kinds):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "connection")
 
 
 @lru_cache(maxsize=8)
 def _exceptions(allow_addresses: tuple[str, ...]) -> frozenset[tuple[str, int]]:
     return addresses.exceptions(allow_addresses)
-
-
-def _session(*, allow_loopback: bool) -> requests.Session:
-    """Return a session that connects to checked addresses only, with watched connections."""
-    policy = AntiSSRFPolicy(PolicyConfigOptions.EXTERNAL_ONLY_LATEST)
-    policy.allow_plain_text_http = True
-    policy.add_xff_header = False
-    policy.add_denied_addresses(_ALSO_DENIED)
-    if allow_loopback:
-        policy.add_allowed_addresses(_LOOPBACK)
-    session: requests.Session = policy.get_antissrf_session()
-    session.trust_env = False
-    for prefix in ("http://", "https://"):
-        adapter: Any = session.get_adapter(prefix)
-        adapter.init_poolmanager(_HOSTS_KEPT, _CONNECTIONS_KEPT)
-        adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-        adapter.add_headers = _name_host
-    return session
-
-
-def _name_host(request: requests.PreparedRequest, **_: object) -> None:
-    """Set the Host header with its port, which the library leaves out."""
-    request.headers["Host"] = urlsplit(str(request.url)).netloc
-
-
-_thread = threading.local()
-
-
-@contextmanager
-def _current(exchange: Exchange) -> Iterator[None]:
-    """Make ``exchange`` the one that this thread's connections belong to."""
-    _thread.exchange = exchange
-    try:
-        yield
-    finally:
-        _thread.exchange = None
-
-
-def _outside_of_a_fetch(_: logging.LogRecord) -> bool:
-    """Return whether a log record may pass: urllib3 writes hosts and paths into its own."""
-    return getattr(_thread, "exchange", None) is None
-
-
-for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
-    logging.getLogger(f"urllib3.{_name}").addFilter(_outside_of_a_fetch)
-
-
-class _Connection(HTTPConnection):
-    """A connection that is shut when the time of its exchange is over."""
-
-    def _new_conn(self) -> socket.socket:
-        connection = super()._new_conn()
-        _thread.exchange.use(connection)
-        return connection
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            _thread.exchange.use(self.sock, again=True)
-        super().request(*args, **kwargs)
-
-
-class _SecureConnection(HTTPSConnection):
-    """The same over TLS; the handshake too is under the deadline."""
-
-    def _new_conn(self) -> socket.socket:
-        connection = super()._new_conn()
-        _thread.exchange.use(connection)
-        return connection
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            _thread.exchange.use(self.sock, again=True)
-        super().request(*args, **kwargs)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection

@@ -425,12 +425,11 @@ def test_no_link_gets_into_logs_or_messages(get, server, caplog):
 
 
 def test_a_link_is_sent_as_it_is_read():
-    found = addresses.link("HTTP://EXAMPLE.invalid:8080/a b.jpg".replace(" ", "%20"), headers={})
+    found = addresses.link("HTTP://EXAMPLE.invalid:8080/a%20b.jpg?c=\u00fc#d")
     assert (found.host, found.port) == ("example.invalid", 8080)
-    assert found.request.url == found.url
-    assert (
-        addresses.link("https://b\u00fccher.example/", headers={}).host == "xn--bcher-kva.example"
-    )
+    assert found.authority == "example.invalid:8080"
+    assert found.target == "/a%20b.jpg?c=%C3%BC"
+    assert addresses.link("https://b\u00fccher.example/").host == "xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize(
