@@ -28,7 +28,7 @@ from .hosts import Hosts
 from .matcher import Matcher
 
 WINDOW_ROWS = 16_384  # entries that may be under way, or done and waiting for an earlier one
-HASHED_AT_ONCE = 16  # pictures looked up together
+HASHED_AT_ONCE = 128  # pictures looked up together: many queries share what they read of an index
 TICK = 0.2  # seconds after which a stopped scan is noticed
 PATIENCE = 2.0  # seconds for threads to end; only the look-up of a name can take longer
 
