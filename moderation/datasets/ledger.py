@@ -7,6 +7,7 @@ Columns of hashes are fixed-width bytes, so that a whole column is one array for
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -19,6 +20,7 @@ from moderation import files, outcomes
 
 LEDGER_VERSION = "3"
 ROW_GROUP = 65_536
+_AT_ONCE = 8 << 20  # bytes that are read at once, or one row group
 TURNS_WIDTH = 7 * 32  # the seven other orientations of one PDQ hash
 HASH_COLUMNS = (
     "url_key",
@@ -170,13 +172,13 @@ def read(
     location: str,
     columns: Sequence[str] | None = None,
     *,
-    rows: int = ROW_GROUP,
+    rows: int | None = None,
     only: Collection[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the ledger's rows in order, with ``row`` and the columns asked for (all by default).
 
-    With ``only``, the batches that hold none of these rows are left out; whole row groups of such
-    are not even read. LedgerCorrupt for a file that is missing, damaged or not a ledger.
+    ``rows`` at once, by default as many as hold a few megabytes. With ``only``, the batches that
+    hold none of these rows are left out; whole row groups of such are not even read. LedgerCorrupt for a file that is missing, damaged or not a ledger.
     """
     wanted = list(dict.fromkeys(["row", *(COLUMNS if columns is None else columns)]))
     unknown = set(wanted) - set(COLUMNS)
@@ -184,23 +186,19 @@ def read(
         raise ValueError(f"no such column in a ledger: {', '.join(sorted(unknown))}")
     asked = None if only is None else np.sort(np.fromiter(only, np.int64, len(only)))
     with _opened(location) as file:
-        at = 0
         schema = pa.schema([SCHEMA.field(name) for name in wanted])
         # The numbers follow from the place; they are read where nothing else says how many.
         held = [name for name in wanted[1:] if name in file.schema_arrow.names] or ["row"]
-        for group in range(file.num_row_groups):
-            count = _rows_in_order(file, group, at, location)
-            if not _asked(asked, at, at + count):
-                at += count
-                continue
+        for at, groups, count in _runs(file, held, asked, location):
+            end = at + count
             for batch in file.iter_batches(
-                rows, row_groups=[group], columns=held, use_threads=False
+                rows or count, row_groups=groups, columns=held, use_threads=False
             ):
                 at += batch.num_rows
                 if _asked(asked, at - batch.num_rows, at):
                     yield _completed(batch, schema, at - batch.num_rows)
-        if at != file.metadata.num_rows:
-            raise LedgerCorrupt(_scan_again(location, "rows are missing"))
+            if at != end:
+                raise LedgerCorrupt(_scan_again(location, "rows are missing"))
 
 
 def facts(location: str) -> LedgerFacts:
@@ -239,13 +237,42 @@ def _asked(rows: npt.NDArray[np.int64] | None, begin: int, end: int) -> bool:
     return bool(first < last)
 
 
-def _rows_in_order(file: pq.ParquetFile, group: int, first: int, location: str) -> int:
+def _runs(
+    file: pq.ParquetFile, held: list[str], asked: npt.NDArray[np.int64] | None, location: str
+) -> Iterator[tuple[int, list[int], int]]:
+    """Yield first row, row groups and number of rows of what is read at once.
+
+    Narrow columns are read several groups at once: reading empties the processor's cache of what
+    they are compared with, and each time it is filled again.
+    """
+    paths = [file.schema.column(leaf).path for leaf in range(len(file.schema))]
+    leaves = [leaf for leaf, path in enumerate(paths) if path.partition(".")[0] in held]
+    run: list[int] = []
+    at = begun = size = 0
+    for group in range(file.num_row_groups):
+        about = file.metadata.row_group(group)
+        count = _rows_in_order(about, at, location)
+        wanted = _asked(asked, at, at + count)
+        more = sum(about.column(leaf).total_uncompressed_size for leaf in leaves)
+        if run and (not wanted or size + more > _AT_ONCE):
+            yield begun, run, at - begun
+            run, size = [], 0
+        if wanted:
+            begun = begun if run else at
+            run, size = [*run, group], size + more
+        at += count
+    if run:
+        yield begun, run, at - begun
+    if at != file.metadata.num_rows:
+        raise LedgerCorrupt(_scan_again(location, "rows are missing"))
+
+
+def _rows_in_order(about: pq.RowGroupMetaData, first: int, location: str) -> int:
     """Return how many rows a row group has; LedgerCorrupt unless their numbers begin at ``first``.
 
     The writer refuses rows that do not follow each other, so their least and greatest number and
     how many they are say where the group belongs; ten times the bytes would say no more.
     """
-    about = file.metadata.row_group(group)
     numbers = about.column(SCHEMA.get_field_index("row"))
     span = numbers.statistics
     count = int(about.num_rows)
@@ -260,9 +287,7 @@ def _rows_in_order(file: pq.ParquetFile, group: int, first: int, location: str) 
 
 def _completed(batch: pa.RecordBatch, schema: pa.Schema, first: int) -> pa.RecordBatch:
     count = batch.num_rows
-    make: Any = pa
-    arange = make.arange  # in Arrow's memory, which is used again
-    columns: list[Any] = [arange(first, first + count)]
+    columns: list[Any] = [_numbers((first + count).bit_length()).slice(first, count)]
     for field in list(schema)[1:]:
         if field.name not in batch.schema.names:
             columns.append(pa.nulls(count, field.type))
@@ -270,6 +295,13 @@ def _completed(batch: pa.RecordBatch, schema: pa.Schema, first: int) -> pa.Recor
         column = batch.column(field.name)
         columns.append(column if column.type == field.type else column.cast(field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+@cache
+def _numbers(bits: int) -> Any:
+    """Return 0, 1, 2 and so on below 2**bits: batch after batch takes its part, without a copy."""
+    make: Any = pa
+    return make.arange(0, 1 << bits)
 
 
 def _table(columns: Mapping[str, Any], first: int, schema: pa.Schema) -> pa.Table:

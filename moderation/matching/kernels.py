@@ -15,7 +15,7 @@ from moderation.matching.compiled import (
 )
 
 BUCKETS = 65_536  # values of one band of 16 bits
-AHEAD = 24  # digests whose memory is asked for before it is needed
+AHEAD = 64  # digests whose memory is asked for before it is needed
 BUCKETS_AHEAD = 8  # buckets whose memory is asked for before they are compared
 FAR_FROM = 20_000  # known hashes; below, their buckets hold few and mostly lie in the cache
 DENSE_FROM = 32  # known hashes for each query; below, queries in band order share the buckets
