@@ -20,7 +20,7 @@ from moderation import files, outcomes
 
 LEDGER_VERSION = "3"
 ROW_GROUP = 65_536
-_AT_ONCE = 8 << 20  # bytes that are read at once, or one row group
+_AT_ONCE = 16 << 20  # bytes that are read at once, or one row group
 TURNS_WIDTH = 7 * 32  # the seven other orientations of one PDQ hash
 HASH_COLUMNS = (
     "url_key",
@@ -178,7 +178,8 @@ def read(
     """Yield the ledger's rows in order, with ``row`` and the columns asked for (all by default).
 
     ``rows`` at once, by default as many as hold a few megabytes. With ``only``, the batches that
-    hold none of these rows are left out; whole row groups of such are not even read. LedgerCorrupt for a file that is missing, damaged or not a ledger.
+    hold none of these rows are left out; whole row groups of such are not even read.
+    LedgerCorrupt for a file that is missing, damaged or not a ledger.
     """
     wanted = list(dict.fromkeys(["row", *(COLUMNS if columns is None else columns)]))
     unknown = set(wanted) - set(COLUMNS)
