@@ -28,7 +28,8 @@ HEAD = """# Benchmarks
 Written by `make bench`. CPU seconds of one core unless a remark says otherwise, medians, ours and
 the peers in turns within one run. Absolute figures drift by 20 % between runs: **only the ratios
 count**. "met?" says which goal was reached: `aim`, `least` (what must be shown) or `NO`. A row
-without goals shows how a figure grows, or what else there is to compare with.
+without goals shows how a figure grows, or what else there is to compare with. What holds the aims
+that are missed is on [a page of its own](aims.md).
 """
 
 
