@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from AntiSSRF import IPAddressRanges
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from moderation.media.deadline import Exchange
 
@@ -138,7 +138,7 @@ class Connections:
 @cache
 def _tls() -> ssl.SSLContext:
     """Return the one context of this process: its certificates take a tenth of a second to read."""
-    context = ssl.create_default_context(cafile=where())
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -229,8 +229,12 @@ class Flow:
             self._given.wait_for(lambda: self._ready or self._stopping)
             if self._stopping:
                 return []
-            share = -(-len(self._ready) // self._hashing)
-            return [self._ready.popleft() for _ in range(min(HASHED_AT_ONCE, share))]
+            most = min(HASHED_AT_ONCE, -(-len(self._ready) // self._hashing))
+            works, size = [self._ready.popleft()], 0
+            while len(works) < most and size < self._memory // (4 * self._hashing):
+                works.append(self._ready.popleft())
+                size += len(works[-1].data)
+            return works
 
     def _examine(self, work: Work) -> bool:
         if work.fetched is None:
