@@ -5,6 +5,7 @@ connected to; what is decided here needs no look-up.
 """
 
 import ipaddress
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from requests.exceptions import InvalidSchema, RequestException
 SCHEMES = ("http", "https")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_URL = 8192
+_REFUSED = re.compile(r'[\x00-\x20\\<>"\x7f]')
 _LOWEST_OPEN_PORT = 1024  # beside 80 and 443
 # Services above that port that take a request line for something else (the WHATWG list of bad
 # ports, and stores that answer plain text).
@@ -51,7 +53,7 @@ def link(url: str) -> Link:
     Everything is read from one normalised form, so that there are no two opinions on where it goes.
     """
     url = url.strip()
-    if len(url) > _LONGEST_URL or any(sign <= " " or sign in '\\<>"\x7f' for sign in url):
+    if len(url) > _LONGEST_URL or _REFUSED.search(url):
         raise LinkRefused("bad_url")
     scheme, colon, rest = url.partition(":")
     if not colon or not scheme.replace("+", "").replace("-", "").replace(".", "").isalnum():

@@ -230,10 +230,11 @@ class Flow:
             if self._stopping:
                 return []
             most = min(HASHED_AT_ONCE, -(-len(self._ready) // self._hashing))
-            works, size = [self._ready.popleft()], 0
-            while len(works) < most and size < self._memory // (4 * self._hashing):
+            share = max(1, self._memory // (4 * self._hashing))
+            works: list[Work] = []
+            while len(works) < most and share > 0:
                 works.append(self._ready.popleft())
-                size += len(works[-1].data)
+                share -= len(works[-1].data)
             return works
 
     def _examine(self, work: Work) -> bool:
