@@ -121,18 +121,42 @@ def _contiguous(luma: NDArray[Any]) -> NDArray[Any]:
 
 @compiled
 def _all_bits(blocks: Any) -> Any:
-    """Return the hashes, (n, 32) uint8, of frequencies (n, 16, 16): a bit where above the median.
-
-    The median is the lower of the two middle values, as the reference takes it.
-    """
+    """Return hashes, (n, 32) uint8, of frequencies (n, 16, 16): a bit where above the median."""
     hashes = np.zeros((len(blocks), WIDTH), np.uint8)
     for n in range(len(blocks)):
-        flat = blocks[n].copy().reshape(-1)
-        median = np.partition(flat, _HALF - 1)[_HALF - 1]
+        flat = blocks[n].reshape(-1)
+        median = _median(flat)
         for i in range(flat.size):
             if flat[flat.size - 1 - i] > median:
                 hashes[n, i // 8] |= np.uint8(128 >> (i % 8))
     return hashes
+
+
+@compiled
+def _median(flat: Any) -> Any:
+    """Return the lower of the two middle values of 256, as the reference takes it.
+
+    Bit by bit, from the highest: the largest number that no more than half of them lie below. The
+    numbers order as the floats do. Counting all of them, eight at a time, leaves nothing to guess
+    and takes a sixth of a partition's time.
+    """
+    numbers = np.empty(flat.size, np.int32)
+    bits = flat.view(np.int32)
+    for i in range(flat.size):
+        negative = np.int32(bits[i] >> np.int32(31))
+        numbers[i] = np.int32(bits[i] ^ np.int32(negative & np.int32(0x7FFFFFFF)))
+    found: Any = -(1 << 31)
+    for bit in range(31, -1, -1):
+        higher = np.int32(found + (1 << bit))
+        below = np.int32(0)
+        for i in range(flat.size):
+            below = np.int32(below + np.int32(numbers[i] < higher))
+        if below < _HALF:
+            found = np.int64(higher)
+    for i in range(flat.size):
+        if numbers[i] == found:
+            return flat[i]
+    return flat[0]  # never: what was found is one of them
 
 
 @compiled
