@@ -1,6 +1,7 @@
 """Typed reads of the environment. What cannot be read stops the start with one clear line."""
 
 import os
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, overload
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -53,6 +54,21 @@ def number(name: str, default: float) -> float:
     except ValueError:
         words = "a whole number" if kind is int else "a number"
         raise ImproperlyConfigured(f"{name} must be {words}.") from None
+
+
+def decimal(name: str, default: str) -> Decimal:
+    """Return NAME as an exact decimal number, not below zero.
+
+    Raises:
+        ImproperlyConfigured: where the value is not such a number.
+    """
+    try:
+        value = Decimal(text(name) or default)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise ImproperlyConfigured(f"{name} must be a number, not below zero.")
+    return value
 
 
 def listing(name: str, default: tuple[str, ...] = ()) -> list[str]:

@@ -12,6 +12,8 @@ DECIDE_SECOND = "moderation.decide_second"
 DECIDE_FINAL = "moderation.decide_final"
 PREVIEW_L1 = "moderation.preview_l1"
 PREVIEW_L2 = "moderation.preview_l2"
+PREVIEW_L3 = "moderation.preview_l3"
+WELLNESS_TEAM = "moderation.wellness_team"
 URL_RAW = "moderation.url_raw"
 REPORT_COMPOSE = "moderation.report_compose"
 REPORT_APPROVE = "moderation.report_approve"
@@ -30,7 +32,16 @@ LEGAL_HOLD = "moderation.legal_hold"
 AUDIT_VIEW = "moderation.audit_view"
 IDENTITY_VIEW = "moderation.identity_view"
 
-_REVIEWER = (CASE_LIST, CASE_OPEN, DECIDE, DECIDE_SECOND, LIST_VIEW, PREVIEW_L1, PREVIEW_L2)
+_REVIEWER = (
+    CASE_LIST,
+    CASE_OPEN,
+    DECIDE,
+    DECIDE_SECOND,
+    LIST_VIEW,
+    PREVIEW_L1,
+    PREVIEW_L2,
+    PREVIEW_L3,
+)
 
 ROLES: dict[str, tuple[str, ...]] = {
     "reviewer": _REVIEWER,
@@ -42,6 +53,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         MANIFEST_PUBLISH,
         LEGAL_HOLD,
         PREVIEW_GRANT,
+        WELLNESS_TEAM,
     ),
     "reporter": (CASE_LIST, REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT, URL_RAW),
     "list_manager": (LIST_VIEW, LIST_MANAGE, HASH_LOOKUP, SCAN_VIEW, SCAN_RUN, SCAN_FETCH),

@@ -258,7 +258,21 @@ HOLD_HOURS = env.number("HOLD_HOURS", 24)  # at most, and how long a hand-over w
 HOLDS_EACH = env.number("HOLDS_EACH", 3)
 ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
 TICKET_SECONDS = 60
-REVEALS_PER_DAY = env.number("REVEALS_PER_DAY", 200)
+L3_SECONDS = 5  # of one look at L3, at most
+L3_PAUSE_SECONDS = env.number("L3_PAUSE_SECONDS", 10)  # before another
+# Points of exposure: starting values, which nobody has validated.
+EXPOSURE_POINTS = {
+    1: env.decimal("EXPOSURE_POINTS_L1", "0.1"),
+    2: env.decimal("EXPOSURE_POINTS_L2", "0.5"),
+    3: env.decimal("EXPOSURE_POINTS_L3", "1"),
+}
+EXPOSURE_PER_DAY = env.decimal("EXPOSURE_PER_DAY", "20")  # over the last 24 hours
+EXPOSURE_PER_WEEK = env.decimal("EXPOSURE_PER_WEEK", "60")  # over the last 7 days
+EXPOSURE_BANNER = 0.8  # share of a limit from which a banner says so
+CASES_AFTER_L3 = env.number("CASES_AFTER_L3", 2)  # for their evidence alone
+CASES_TO_BREAK = env.number("CASES_TO_BREAK", 50)  # answered, until a break is suggested
+SHIFT_QUIET_MINUTES = env.number("SHIFT_QUIET_MINUTES", 30)  # before its end, without L3
+PEOPLE_TO_TALK_TO = env.text("PEOPLE_TO_TALK_TO")  # shown under Me, as written
 POLICY_FILE = env.text("POLICY_FILE", str(BASE_DIR / "moderation" / "policy.txt"))
 PREVIEW_KEEP_DAYS = env.number("PREVIEW_KEEP_DAYS", 30)  # after the case is closed
 

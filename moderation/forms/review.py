@@ -11,6 +11,7 @@ from django.http import QueryDict
 from moderation.models import Preview, Review
 from moderation.models.case import HarmClass
 from moderation.models.custody import plain_words
+from moderation.review import exposure
 from moderation.review.passing import SkipReason
 
 REASON_CHARACTERS = 4000
@@ -144,8 +145,12 @@ class UndoForm(forms.Form):
 class RevealForm(forms.Form):
     entry = forms.IntegerField(min_value=1)
     level = forms.TypedChoiceField(
-        coerce=int, choices=[(level.value, level.label) for level in Preview.Level]
+        coerce=int,
+        choices=[
+            (level.value, level.label) for level in Preview.Level if level != exposure.HELD_LEVEL
+        ],
     )
+    drawing = forms.BooleanField(required=False)
 
 
 class EntryForm(forms.Form):

@@ -20,6 +20,7 @@ from .scan import Scan, ShardScan
 from .sealed import SealedObject
 from .session import Session
 from .training import Training
+from .wellness import Wellness
 
 __all__ = [
     "Capability",
@@ -57,4 +58,5 @@ __all__ = [
     "Shard",
     "ShardScan",
     "Training",
+    "Wellness",
 ]

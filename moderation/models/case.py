@@ -349,6 +349,7 @@ class Reveal(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reveals"
     )
     level = models.PositiveSmallIntegerField()
+    drawing = models.BooleanField(default=False, help_text="L2 as a drawing of its lines.")
     ticket_digest = models.BinaryField(unique=True, help_text="SHA-256 of the ticket.")
     issued_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True)

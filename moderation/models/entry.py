@@ -69,20 +69,32 @@ class Entry(models.Model):
 
 
 class Preview(models.Model):
-    """One blurred, grey, small copy of an entry's picture, sealed when the entry was scanned."""
+    """One grey, small copy of an entry's picture, sealed when the entry was scanned."""
 
     class Level(models.IntegerChoices):
         L1 = 1, "24 px"
         L2 = 2, "64 px"
+        L3 = 3, "256 px, blurred"
 
     entry = models.ForeignKey(Entry, on_delete=models.CASCADE, related_name="previews")
     level = models.PositiveSmallIntegerField(choices=Level.choices)
+    drawing = models.BooleanField(default=False, help_text="Of its lines alone, at 128 px.")
     sealed = models.OneToOneField(SealedObject, on_delete=models.PROTECT)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["entry", "level"], name="one_preview_per_level")
+            models.UniqueConstraint(
+                fields=["entry", "level", "drawing"], name="one_preview_of_a_kind"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(drawing=False) | models.Q(level=2), name="drawings_are_l2"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"preview {self.pk}"
+
+
+def copy_words(level: int, *, drawing: bool = False) -> str:
+    """What a preview of that level is, in words."""
+    return "line drawing, 128 px" if drawing else f"{Preview.Level(level).label}, grey"

@@ -45,7 +45,8 @@ class Grant(models.Model):
     class Level(models.IntegerChoices):
         L0 = 0, "No previews: evidence alone"
         L1 = 1, "Previews up to 24 px"
-        L2 = 2, "Previews up to 64 px"
+        L2 = 2, "Previews up to 64 px, or a line drawing of 128 px"
+        L3 = 3, "Previews up to 256 px, blurred, only while held"
 
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="grants"

@@ -75,6 +75,8 @@ class Capability(models.Model):
             ("decide_final", "Decide disputed and escalated cases"),
             ("preview_l1", "Reveal previews of 24 px"),
             ("preview_l2", "Reveal previews of 64 px"),
+            ("preview_l3", "Hold previews of 256 px in view"),
+            ("wellness_team", "Reset somebody's exposure"),
             ("url_raw", "See a full URL"),
             ("report_compose", "Edit and propose reports"),
             ("report_approve", "Approve a report that somebody else composed"),

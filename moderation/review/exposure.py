@@ -5,6 +5,7 @@ Filters are not known to protect anybody, so the aim is fewer looks, not softer 
 """
 
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,19 +13,34 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
 from moderation import permissions
 from moderation.evidence import store
-from moderation.media.preview import enlarge
-from moderation.models import Case, CustodyEvent, Entry, Grant, LegalBasis, Preview, Reveal
-from moderation.review import decisions, leases
+from moderation.media.preview import SIDES, Copy, enlarge
+from moderation.models import (
+    Case,
+    CustodyEvent,
+    Entry,
+    Grant,
+    LegalBasis,
+    Preview,
+    Reveal,
+    Wellness,
+)
+from moderation.models.entry import copy_words
+from moderation.review import budget, decisions, leases, resting
 
 OUTLINE = "L0 · outline"
 SHOWN_SIDE = 384  # pixels, of the smooth enlargement on the page
+HELD_LEVEL = 3  # shown only while held
 NOT_GRANTED = "You hold no grant for this level and harm class; a lead or an operator gives one."
-CAPABILITY = {1: permissions.PREVIEW_L1, 2: permissions.PREVIEW_L2}
+CAPABILITY = {
+    1: permissions.PREVIEW_L1,
+    2: permissions.PREVIEW_L2,
+    3: permissions.PREVIEW_L3,
+}
 
 
 class Locked(Exception):
@@ -42,51 +58,48 @@ class Level:
     number: int
     label: str
     locked: str
+    drawing: bool = False
 
 
 def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
-    """Return the steps L0 to L2 as this person finds them for this entry of the case."""
-    shredded = dict(Preview.objects.filter(entry=entry).values_list("level", "sealed__shredded_at"))
-    shared = _locked_for_all(case, entry, by=by)
-    granted = Grant.objects.level(by, case.harm_class)
-    steps = [Level(0, OUTLINE, "")]
-    for preview in Preview.Level:
-        locked = shared
-        if not by.has_perm(CAPABILITY[preview.value]):
-            locked = "Your role has no previews at this level."
-        elif preview.value > granted:
-            locked = NOT_GRANTED
-        elif preview.value not in shredded:
-            locked = "No preview was made: the picture was never read."
-        elif gone := shredded[preview.value]:
-            locked = f"Preview deleted on {gone:%-d %b %Y} under the retention rule."
-        elif not locked and preview.value == 2 and _assessed_elsewhere(case):
-            locked = "A trusted list matches exactly; its analysts have assessed the picture."
-        steps.append(Level(preview.value, f"L{preview.value} · {preview.label}, grey", locked))
-    return steps
+    """Return the steps L0 to L3 as this person finds them for this entry of the case.
+
+    L2 is two steps, grey and a drawing; one where both are locked for the same reason.
+    """
+    steps = _steps(case, entry, by=by)
+    grey = next(step for step in steps if step.number == 2 and not step.drawing)
+    return [
+        step for step in steps if not (step.drawing and step.locked and step.locked == grey.locked)
+    ]
 
 
 @transaction.atomic
-def reveal(case: Case, entry: Entry, *, by: User, level: int, session: str) -> str:
+def reveal(
+    case: Case, entry: Entry, *, by: User, level: int, session: str, drawing: bool = False
+) -> str:
     """Log one look and return its ticket: once, TICKET_SECONDS, this person, session and case.
 
     Raises:
         Locked: the level is not open; the message is for the person.
     """
-    locked, _ = leases.lock_with_own(case, by=by)  # one at a time, so the daily limit is a limit
+    locked, _ = leases.lock_with_own(case, by=by)  # one at a time, so a limit is a limit
     if not Entry.objects.filter(pk=entry.pk, flag__case=locked).exists():
         raise Locked("This entry belongs to another case.")
-    step = {step.number: step for step in levels(locked, entry, by=by)}.get(level)
+    steps = {(step.number, step.drawing): step for step in _steps(locked, entry, by=by)}
+    step = steps.get((level, drawing))
     if step is None or level == 0:
         raise Locked("There is no such level.")
     if step.locked:
         raise Locked(step.locked)
+    if level == HELD_LEVEL and (seconds := seconds_to_rest(by=by)):
+        raise Locked(f"Another look at L3 is possible in {seconds} seconds.")
     ticket = secrets.token_urlsafe(32)
     row = Reveal.objects.create(
         case=locked,
         entry=entry,
         reviewer=by,
         level=level,
+        drawing=drawing,
         ticket_digest=_digest(ticket, session),
     )
     CustodyEvent.objects.append(
@@ -98,7 +111,8 @@ def reveal(case: Case, entry: Entry, *, by: User, level: int, session: str) -> s
             "entry": entry.pk,
             "level": level,
             "exact_match": locked.exact,
-        },
+        }
+        | _if_drawing(row),
     )
     return ticket
 
@@ -109,11 +123,13 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
     A preview that cannot be opened was not looked at: nothing is written, and the ticket stays.
 
     Raises:
-        NoTicket: unknown, of another person or session, used already, too old, or lease over.
+        NoTicket: unknown, of another person or session, used already, too old, or lease over; or
+            for L3, too soon after another.
         Unreadable: the sealed bytes were shredded, are missing or were changed.
     """
     oldest = Now() - timedelta(seconds=settings.TICKET_SECONDS)
     with transaction.atomic():
+        leases.lock_people(by)  # of two tickets for L3, one has to wait
         good = Reveal.objects.filter(
             ticket_digest=_digest(ticket, session),
             reviewer=by,
@@ -126,13 +142,32 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
         row = good.select_related("case").first()
         if row is None or row.level > Grant.objects.level(by, row.case.harm_class):
             raise NoTicket("the ticket is used, too old, or not yours")
-        preview = Preview.objects.select_related("sealed").get(entry=row.entry_id, level=row.level)
-        shown = enlarge(store.open_sealed(preview.sealed), side=SHOWN_SIDE)
+        if row.level == HELD_LEVEL and seconds_to_rest(by=by):
+            raise NoTicket("another look at this level was just opened")
+        copy = Copy(row.level, row.drawing)
+        preview = Preview.objects.select_related("sealed").get(
+            entry=row.entry_id, level=copy.level, drawing=copy.drawing
+        )
+        shown = enlarge(store.open_sealed(preview.sealed), copy, side=SHOWN_SIDE)
         if not good.filter(pk=row.pk).update(opened_at=Now()):
             raise NoTicket("the ticket was used meanwhile")
         facts = {"reveal": row.pk, "level": row.level, "exact_match": row.case.exact}
-        CustodyEvent.objects.append("preview_opened", row.case, by=by, after=facts)
+        CustodyEvent.objects.append(
+            "preview_opened", row.case, by=by, after=facts | _if_drawing(row)
+        )
+        budget.note_stop(by=by)
     return shown
+
+
+def seconds_to_rest(*, by: User) -> int:
+    """How long until this person may look at L3 again: L3_PAUSE_SECONDS after the last look could
+    have ended. When it did end, only their hand knows."""
+    last = Reveal.objects.filter(reviewer=by, level=HELD_LEVEL, opened_at__isnull=False)
+    passed = last.aggregate(passed=Now() - Max("opened_at"))["passed"]
+    if passed is None:
+        return 0
+    whole = timedelta(seconds=settings.L3_SECONDS + settings.L3_PAUSE_SECONDS)
+    return max(0, math.ceil((whole - passed).total_seconds()))
 
 
 def advice(case: Case) -> str:
@@ -160,21 +195,56 @@ def views(case: Case, *, by: User) -> dict[str, int]:
     )
 
 
-def left_today(*, by: User) -> int:
-    """How many looks this person has left of REVEALS_PER_DAY, over the last 24 hours."""
-    since = Now() - timedelta(hours=24)
-    used = Reveal.objects.filter(reviewer=by, issued_at__gt=since).count()
-    return max(0, settings.REVEALS_PER_DAY - used)
+def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
+    shredded = {
+        Copy(level, drawing): at
+        for level, drawing, at in Preview.objects.filter(entry=entry).values_list(
+            "level", "drawing", "sealed__shredded_at"
+        )
+    }
+    shared = _locked_for_all(case, entry, by=by)
+    own = Wellness.objects.of(by)
+    standing = budget.standing(by=by, wellness=own)
+    highest = own.highest.get(case.harm_class, HELD_LEVEL)
+    granted = Grant.objects.level(by, case.harm_class)
+    steps = [Level(0, OUTLINE, "")]
+    for copy in SIDES:
+        locked = shared
+        if not by.has_perm(CAPABILITY[copy.level]):
+            locked = "Your role has no previews at this level."
+        elif copy.level > granted:
+            locked = NOT_GRANTED
+        elif not shredded:
+            locked = "No preview was made: the picture was never read."
+        elif copy not in shredded:
+            locked = "Not made: the picture was scanned before Breakwater made this copy."
+        elif gone := shredded[copy]:
+            locked = f"Preview deleted on {gone:%-d %b %Y} under the retention rule."
+        elif not locked and copy.level >= 2 and _assessed_elsewhere(case):
+            locked = "A trusted list matches exactly; its analysts have assessed the picture."
+        elif not locked and copy.level > highest:
+            locked = f"You chose nothing above L{highest} for this harm class, under Me."
+        elif not locked and copy.level == HELD_LEVEL and (ending := resting.shift_ending(own)):
+            locked = ending
+        elif not locked:
+            locked = standing.locked(copy.level)
+        label = f"L{copy.level} · {copy_words(copy.level, drawing=copy.drawing)}"
+        steps.append(Level(copy.level, label, locked, copy.drawing))
+    return steps
+
+
+def _if_drawing(row: Reveal) -> dict[str, bool]:
+    return {"drawing": True} if row.drawing else {}
 
 
 def _locked_for_all(case: Case, entry: Entry, *, by: User) -> str:
     if not Case.objects.worked_on_by(by).filter(pk=case.pk).exists():
         return "Take the case first: only its holder may look."
+    if resting_now := resting.evidence_alone(case, by=by):
+        return resting_now
     # Made-up pictures need no permission to be looked at; everything else waits for one (H1).
     if not entry.revision.dataset.synthetic and not LegalBasis.objects.for_previews().exists():
         return "No legal basis with its jurisdiction is recorded; an operator records one."
-    if not left_today(by=by):
-        return "You have reached your limit of looks for 24 hours."
     return ""
 
 

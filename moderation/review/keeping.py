@@ -36,7 +36,7 @@ def kept_by(user: User) -> dict[str, list[Kept]]:
 
 def held_by_others(user: User) -> list[Kept]:
     """What somebody else holds of the cases that this person may see."""
-    cases = queue.visible_to(user).leased().exclude(leased_by=user)
+    cases = queue.openable_by(user).leased().exclude(leased_by=user)
     return _with_notes(cases.order_by("lease_expires_at", "pk")[:SHOWN])
 
 

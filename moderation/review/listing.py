@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Min, Q, Sum, Value
 from django.db.models.functions import Now
 
-from moderation.models import Case, CaseTally, Flag, Grant, HashList, Match, Review
+from moderation.models import Case, CaseTally, Flag, HashList, Match, Review
 from moderation.models.case import AGE_DOUBLES, CaseQuerySet, Triage
 from moderation.review import queue, withdrawn
 from moderation.review.decisions import PERCEPTUAL
@@ -118,7 +118,7 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
     """
     in_work = Q(
         state__in=[str(state) for state in Case.IN_WORK],
-        harm_class__in=Grant.objects.classes(user),
+        harm_class__in=queue.classes_of(user),
     )
     leased = Case.objects.filter(in_work).leased()
     answers = Review.objects.standing().filter(reviewer=user)
@@ -159,7 +159,7 @@ def by_trust(user: User) -> list[OfTrust]:
     of the person's classes. Only what is due or held is counted, the rest is in the tally."""
     in_work = Q(
         state__in=[str(state) for state in Case.IN_WORK],
-        harm_class__in=Grant.objects.classes(user),
+        harm_class__in=queue.classes_of(user),
     )
     tally = dict(
         CaseTally.objects.filter(in_work).values_list("trust").annotate(n=Sum("cases")).order_by()
@@ -189,7 +189,7 @@ def by_trust(user: User) -> list[OfTrust]:
 
 def overdue(user: User) -> int:
     """Return how many cases are past their due date, of the person's classes; up to COUNTED + 1."""
-    cases = Case.objects.in_work().filter(harm_class__in=Grant.objects.classes(user))
+    cases = Case.objects.in_work().filter(harm_class__in=queue.classes_of(user))
     return cases.filter(due_at__lte=Now())[: COUNTED + 1].count()
 
 
@@ -201,7 +201,7 @@ def total(filters: dict[str, Any], *, user: User) -> int | None:
     if set(filters) - {"state", *_TALLIED}:
         return None
     states = [filters["state"]] if filters.get("state") else Case.IN_WORK
-    tally = CaseTally.objects.filter(state__in=states, harm_class__in=Grant.objects.classes(user))
+    tally = CaseTally.objects.filter(state__in=states, harm_class__in=queue.classes_of(user))
     tally = tally.filter(**{name: filters[name] for name in _TALLIED if filters.get(name)})
     return tally.total()
 

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from moderation import permissions
-from moderation.models import Case, CustodyEvent, Grant, Review
+from moderation.models import Case, CustodyEvent, Grant, Review, Wellness
 from moderation.models.case import CaseConflict, CaseQuerySet
 from moderation.review import leases
 
@@ -41,11 +41,20 @@ class NotYours(Exception):
     """The case is not this person's to take; the message says why in one line."""
 
 
+def classes_of(user: User) -> list[str]:
+    """The harm classes of this person's queue: those granted to them that they do not leave out.
+
+    By hand, and where somebody hands it to them, they may still take a case of any granted class.
+    """
+    left_out = Wellness.objects.of(user).opted_out
+    return [each for each in Grant.objects.classes(user) if each not in left_out]
+
+
 def visible_to(user: User) -> CaseQuerySet:
-    """The cases this person may see as rows of the queue: of the harm classes granted to them."""
+    """The cases this person may see as rows of the queue."""
     if not user.has_perm(permissions.CASE_LIST):
         return Case.objects.none()
-    return Case.objects.filter(harm_class__in=Grant.objects.classes(user))
+    return Case.objects.filter(harm_class__in=classes_of(user))
 
 
 def openable_by(user: User) -> CaseQuerySet:
@@ -83,7 +92,7 @@ def workable_by(user: User) -> CaseQuerySet:
 def offered_to(user: User) -> CaseQuerySet:
     """What Next takes from: of the workable ones those they have not passed on in this round."""
     passed_on = Review.objects.passed_on().filter(case=OuterRef("pk"), reviewer=user)
-    return workable_by(user).filter(~Exists(passed_on))
+    return workable_by(user).filter(~Exists(passed_on), harm_class__in=classes_of(user))
 
 
 def handed_to(user: User) -> CaseQuerySet:
@@ -91,7 +100,7 @@ def handed_to(user: User) -> CaseQuerySet:
     refused = Review.objects.passed_on().exclude(ended=Review.Ended.HANDED)
     mine = refused.filter(case=OuterRef("pk"), reviewer=user)
     handed = Q(leased_by=user, lease_kind=Case.Lease.HANDED, lease_expires_at__gt=Now())
-    return fit_for(user).filter(handed).filter(~Exists(mine))
+    return fit_for(user).filter(handed, ~Exists(mine), harm_class__in=classes_of(user))
 
 
 def states_of(user: User) -> list[str]:

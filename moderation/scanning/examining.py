@@ -5,23 +5,21 @@ from datetime import datetime
 
 from django.conf import settings
 
-from moderation.media import preview, provenance
+from moderation.media import provenance
 from moderation.media.decode import PictureError
 from moderation.media.digests import digests
 from moderation.media.fetch import Fetcher, FetchLimits
 from moderation.media.hashing import hash_picture
-from moderation.models import Preview
+from moderation.media.preview import Copy, copies
 
 from .facts import RowFacts
-
-PREVIEW_SIDES = {Preview.Level.L1: 24, Preview.Level.L2: 64}  # px of the longest side
 
 
 @dataclass
 class Kept:
     """What outlives an examined picture, and only for one that may have hit."""
 
-    previews: dict[int, bytes] = field(default_factory=dict)
+    previews: dict[Copy, bytes] = field(default_factory=dict)
     provenance: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -78,9 +76,9 @@ def verify(facts: RowFacts, data: bytes) -> None:
 
 
 def keep(data: bytes) -> Kept:
-    """Previews (level to PNG) and signals of provenance of a picture that decodes."""
+    """Previews and signals of provenance of a picture that decodes."""
     return Kept(
-        previews={level: preview.preview(data, side=side) for level, side in PREVIEW_SIDES.items()},
+        previews=copies(data),
         provenance=[
             {"name": signal.name, "strength": signal.strength}
             for signal in provenance.signals(data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moderation.algorithms import DIGESTS
 from moderation.media.hashing import PictureHashes
 from moderation.media.pdq import ORIENTATIONS
+from moderation.media.preview import Copy
 from moderation.models import Match
 from moderation.outcomes import outcome_of
 
@@ -79,13 +80,13 @@ class RowFacts:
 @dataclass
 class Flagged:
     """An entry with hits: its facts, the texts to seal, and previews made while its bytes were
-    at hand (level to PNG)."""
+    at hand."""
 
     facts: RowFacts
     url: str = ""
     caption: str = ""
     tie_break: float | None = None
-    previews: dict[int, bytes] = field(default_factory=dict)
+    previews: dict[Copy, bytes] = field(default_factory=dict)
     provenance: list[dict[str, str]] = field(default_factory=list)
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from moderation.evidence import sealing, store
 from moderation.hash_lists import known_rows
+from moderation.media.preview import Copy
 from moderation.models import (
     Case,
     CustodyEvent,
@@ -104,14 +105,16 @@ def _flag(
     shard_scan: ShardScan,
     flagged: Flagged,
     hits: list[Hit],
-    sealed: dict[tuple[int, int], SealedObject],
+    sealed: dict[tuple[int, Copy], SealedObject],
     known: dict[int, KnownHash],
 ) -> Case | None:
     entry = _entry(shard_scan, flagged)
-    for level in flagged.previews:
-        preview = sealed.get((entry.row, level))
+    for copy in flagged.previews:
+        preview = sealed.get((entry.row, copy))
         if preview is not None:
-            Preview.objects.get_or_create(entry=entry, level=level, defaults={"sealed": preview})
+            Preview.objects.get_or_create(
+                entry=entry, level=copy.level, drawing=copy.drawing, defaults={"sealed": preview}
+            )
     flag = Flag.objects.filter(entry=entry).select_related("case").first()
     fresh = flag is None
     if flag is None:
@@ -250,17 +253,18 @@ def _reach_closed_case(
 
 def _seal_previews(
     shard_scan: ShardScan, flagged: Sequence[Flagged]
-) -> dict[tuple[int, int], SealedObject]:
-    """Seal the previews that are not kept yet, by (row, level); outside the transaction because the
+) -> dict[tuple[int, Copy], SealedObject]:
+    """Seal the previews that are not kept yet, by row and copy; outside the transaction because the
     store may be another machine."""
-    kept = set(
-        Preview.objects.filter(
+    kept = {
+        (row, Copy(level, drawing))
+        for row, level, drawing in Preview.objects.filter(
             entry__shard=shard_scan.shard, entry__row__in=[each.facts.row for each in flagged]
-        ).values_list("entry__row", "level")
-    )
+        ).values_list("entry__row", "level", "drawing")
+    }
     return {
-        (each.facts.row, level): store.seal(png, SealedObject.Kind.PREVIEW)
+        (each.facts.row, copy): store.seal(png, SealedObject.Kind.PREVIEW)
         for each in flagged
-        for level, png in each.previews.items()
-        if (each.facts.row, level) not in kept
+        for copy, png in each.previews.items()
+        if (each.facts.row, copy) not in kept
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.paginator import Page
 from django.db import transaction
@@ -21,10 +22,19 @@ from moderation.forms.review import (
     LegalHoldForm,
     SkipForm,
 )
-from moderation.models import Case, CustodyEvent, Decision, Entry, Match, Preview, Review
+from moderation.models import (
+    Case,
+    CustodyEvent,
+    Decision,
+    Entry,
+    Match,
+    Preview,
+    Review,
+    Wellness,
+)
 from moderation.models.case import HarmClass
 from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
-from moderation.review import answers, exposure, handing, noting, queue, withdrawn
+from moderation.review import answers, budget, exposure, handing, noting, queue, withdrawn
 
 from . import case_story, case_why, words
 from .paging import page_of, query_without
@@ -63,8 +73,8 @@ def show(
 ) -> HttpResponse:
     """Render the case page; it goes on record where the person does not hold the case.
 
-    ``more``: conflict, draft, ticket, level, refused, unsealed, hold_form; ``asides``: the forms of
-    what one does instead of answering, where they were sent and were wrong.
+    ``more``: conflict, draft, ticket, level, drawing, refused, unsealed, hold_form; ``asides``: the
+    forms of what one does instead of answering, where they were sent and were wrong.
     """
     user = person_of(request)
     entry = entry or entry_of(case, request.GET.get("entry"))
@@ -142,7 +152,11 @@ def stage(case: Case, entry: Entry | None, *, user: User) -> dict[str, Any]:
         "entry": entry,
         "levels": exposure.levels(case, entry, by=user) if entry is not None else [],
         "views": exposure.views(case, by=user),
-        "looks_left": exposure.left_today(by=user),
+        "budget": budget.standing(by=user),
+        "drawing_first": case.harm_class in Wellness.objects.of(user).drawings,
+        "look_wait": exposure.seconds_to_rest(by=user),
+        "look_seconds": settings.L3_SECONDS,
+        "look_pause": settings.L3_PAUSE_SECONDS,
         "advice": exposure.advice(case),
     }
 

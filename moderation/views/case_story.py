@@ -8,8 +8,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from moderation.models import Case, CustodyEvent, Decision, HashListVersion, Match, Preview, Review
+from moderation.models import Case, CustodyEvent, Decision, HashListVersion, Match, Review
 from moderation.models.case import HarmClass
+from moderation.models.entry import copy_words
 from moderation.models.person import pseudonym_of
 from moderation.review import decisions
 from moderation.review.passing import SkipReason
@@ -127,7 +128,7 @@ def detail(event: CustodyEvent, behind: dict[int, list[Review]]) -> str:
             return AS[Review.Stage(after["stage"])]
         case "preview_revealed" | "preview_opened":
             of = f", of entry {after['entry']}" if "entry" in after else ""
-            return f"{Preview.Level(after['level']).label}, grey{of}"
+            return f"{copy_words(after['level'], drawing=after.get('drawing', False))}{of}"
         case "url_unmasked" | "caption_shown" | "case_opened":
             return f"of entry {after['entry']}" if "entry" in after else ""
         case "case_confirmed" | "case_cleared":

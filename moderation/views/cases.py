@@ -166,18 +166,25 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         raise Http404
     entry, level = entry_in(row, form.cleaned_data["entry"]), form.cleaned_data["level"]
+    drawing = form.cleaned_data["drawing"]
     seen: dict[str, Any]
     try:
         ticket = exposure.reveal(
-            row, entry, by=person_of(request), level=level, session=_session(request)
+            row,
+            entry,
+            by=person_of(request),
+            level=level,
+            session=_session(request),
+            drawing=drawing,
         )
-        seen, status = {"ticket": ticket, "level": level}, 200
+        seen, status = {"ticket": ticket, "level": level, "drawing": drawing}, 200
     except exposure.Locked as locked:
         seen, status = {"refused": str(locked)}, 409
     if not request.headers.get("HX-Request"):
         return case_page.show(request, row, entry=entry, status=status, **seen)
     user = person_of(request)
     context = case_page.frame(row, user=user) | case_page.stage(row, entry, user=user) | seen
+    context["fragment"] = True
     return render(request, "moderation/_preview.html", context, status=status)
 
 

@@ -14,6 +14,7 @@ from moderation import permissions
 from moderation.models import Person
 from moderation.models.person import Contrast, TextSize, Theme, pseudonym_of
 from moderation.people import identities
+from moderation.review import budget, resting
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Item:
 RAIL = (
     Item("Queue", "queue", "moderation:queue", (permissions.CASE_OPEN,), key="q"),
     Item("My cases", "mine", "moderation:my_cases", (permissions.DECIDE,), key="m"),
+    Item("Me", "me", "moderation:me", (permissions.CASE_OPEN,)),
     Item(
         "Reports",
         "reports",
@@ -82,6 +84,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "pseudonym": SimpleLazyObject(lambda: pseudonym(request)),
         "letter_keys": SimpleLazyObject(lambda: letter_keys(request)),
         "roles": SimpleLazyObject(lambda: roles(request)),
+        "exposure": SimpleLazyObject(lambda: exposure(request)),
+        "break_due": SimpleLazyObject(lambda: break_due(request)),
         "idle_seconds": settings.IDLE_MINUTES * 60,
         "provider": identities.offered(),
         "look": SimpleLazyObject(lambda: look(request)),
@@ -158,6 +162,20 @@ def roles(request: HttpRequest) -> str:
     if not isinstance(user, User):
         return ""
     return permissions.role_of(user).replace("_", " ").replace(",", ", ")
+
+
+def exposure(request: HttpRequest) -> budget.Standing | None:
+    """Return where the looks of a person who opens cases stand; None for anybody else."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or not user.has_perm(permissions.CASE_OPEN):
+        return None
+    return budget.standing(by=user)
+
+
+def break_due(request: HttpRequest) -> bool:
+    """Return whether to suggest a break to this person."""
+    user = getattr(request, "user", None)
+    return isinstance(user, User) and resting.break_due(by=user)
 
 
 def rail(request: HttpRequest) -> list[dict[str, Any]]:

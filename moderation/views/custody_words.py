@@ -40,6 +40,7 @@ ACTIONS = {
     "case_taken_over": "case taken over by a lead",
     "case_viewed": "case page read",
     "custody_exported": "events taken out of the chain",
+    "exposure_reset": "exposure reset",
     "evidence_deleted": "sealed bytes deleted",
     "fetching_off": "legal basis ended: fetching off",
     "fetching_on": "legal basis recorded: fetching on",

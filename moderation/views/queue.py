@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django_celery_beat.models import PeriodicTask
 
 from moderation.forms.queue import QueueFilter
-from moderation.models import Case, Grant, SavedView, Scan
-from moderation.models.case import CaseQuerySet
+from moderation.models import Case, Grant, SavedView, Scan, Wellness
+from moderation.models.case import CaseQuerySet, HarmClass
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import answers, filtering, listing
 from moderation.review import queue as cases_queue
@@ -68,6 +68,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             "rule": cases_queue.RULE,
             "in_work": Case.IN_WORK,
             "granted": Grant.objects.classes(user),
+            "left_out": [HarmClass(each).label for each in Wellness.objects.of(user).opted_out],
             "may_decide": user.has_perm(DECIDE),
             "names": leads,  # others may be second: no word of who is first
             "undoable": answers.undoable(by=user),

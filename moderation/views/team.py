@@ -21,9 +21,16 @@ from rest_framework.authtoken.models import Token
 
 from moderation.forms.grants import GrantForm, TrainingForm
 from moderation.forms.members import ChangePersonForm
-from moderation.models import Case, Grant, Training
+from moderation.models import Case, Grant, Training, Wellness
 from moderation.people import factors, granting, identities, members, sessions, training
-from moderation.permissions import DECIDE_FINAL, IDENTITY_VIEW, PREVIEW_GRANT, USER_MANAGE
+from moderation.permissions import (
+    DECIDE_FINAL,
+    IDENTITY_VIEW,
+    PREVIEW_GRANT,
+    USER_MANAGE,
+    WELLNESS_TEAM,
+)
+from moderation.review import budget
 
 from .paging import page_of
 from .people import person_of
@@ -75,6 +82,7 @@ def team(request: HttpRequest) -> HttpResponse:
             "names": giver.has_perm(USER_MANAGE),
             "sees_load": giver.has_perm(PREVIEW_GRANT),
             "takes_over": giver.has_perm(DECIDE_FINAL),
+            "asking": _asking(giver),
         },
     )
 
@@ -175,6 +183,13 @@ def _people(giver: User) -> QuerySet[User]:
 
 def _person(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(_people(person_of(request)), pk=pk)
+
+
+def _asking(giver: User) -> "QuerySet[Wellness] | list[Wellness]":
+    """Whose exposure this person may reset: never their own."""
+    if not giver.has_perm(WELLNESS_TEAM):
+        return []
+    return budget.asking().exclude(person=giver).select_related("person__person")
 
 
 def _roles(person: User) -> str:

@@ -53,6 +53,7 @@ class Look:
 
     level: int
     at: datetime
+    drawing: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,9 +257,9 @@ def _looks(entries: Sequence[int]) -> dict[int, list[Look]]:
     """Opened previews by entry (H13): a ticket that was never used is no look."""
     found: dict[int, list[Look]] = defaultdict(list)
     rows = Reveal.objects.filter(entry__in=entries, opened_at__isnull=False).order_by("opened_at")
-    for entry, level, at in rows.values_list("entry_id", "level", "opened_at"):
+    for entry, level, drawing, at in rows.values_list("entry_id", "level", "drawing", "opened_at"):
         if at is not None:
-            found[entry].append(Look(level=level, at=at))
+            found[entry].append(Look(level=level, at=at, drawing=drawing))
     return found
 
 

@@ -32,8 +32,18 @@ function press(selector) {
 function raise() {
   const stage = one("[data-stage]");
   const now = Number(stage?.dataset.level ?? 0);
-  const next = [...document.querySelectorAll("[data-raise]")]
-    .find((form) => Number(form.dataset.raise) > now);
+  const above = [...document.querySelectorAll("[data-raise]")]
+    .filter((form) => Number(form.dataset.raise) > now);
+  const next = above.filter((form) => form.dataset.raise === above[0].dataset.raise)
+    .sort((one_, other) => ("first" in other.dataset) - ("first" in one_.dataset))[0];
+  next?.requestSubmit();
+  return Boolean(next);
+}
+
+function draw() {
+  const stage = one("[data-stage]");
+  const drawn = one("[data-drawing] [aria-current]");
+  const next = drawn && stage.dataset.level === "2" ? one("[data-raise='2']:not([data-drawing])") : one("[data-drawing]");
   next?.requestSubmit();
   return Boolean(next);
 }
@@ -64,6 +74,7 @@ function act(event) {
   if (key === "n") return open_("skip");
   if (/^[1-4]$/.test(key)) return choose(key);
   if (key === "v") return raise();
+  if (key === "d") return draw();
   if (key === "z") return press("[data-undo] button");
   if (key === "Enter" && event.target === document.body) return press("[data-key='Enter']");
   if (key === "r") {

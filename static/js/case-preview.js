@@ -28,6 +28,7 @@ document.addEventListener("contextmenu", (event) => {
 
 window.addEventListener("pagehide", lower);
 window.addEventListener("breakwater:lock", lower);
+window.addEventListener("breakwater:hide-previews", lower);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) lower();
 });

@@ -81,16 +81,16 @@ def test_the_case_in_hand_stays_open_when_the_grant_ends(login, bare, operator):
     assert login(bare).get(f"/cases/{case.pk}/").status_code == 200
 
 
-@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_previews_open_up_to_the_granted_level(bare, operator, level):
     renewed(bare, operator, level=level)
     case = make_case(near=True)
     queue.claim(case, by=bare)
     entry = case.flags.get().entry
     steps = {step.number: step.locked for step in exposure.levels(case, entry, by=bare)}
-    for number in (1, 2):
+    for number in (1, 2, 3):
         assert (steps[number] == exposure.NOT_GRANTED) == (number > level)
-    if level < 2:
+    if level < 3:
         with pytest.raises(exposure.Locked, match="no grant"):
             exposure.reveal(case, entry, by=bare, level=level + 1, session="s")
 
@@ -196,7 +196,7 @@ def test_ones_own_page_has_no_form(login, lead):
     [
         {"classes": ["everything"]},
         {"classes": []},
-        {"level": "3"},
+        {"level": "4"},
         {"level": ""},
         {"days": "-1"},
         {"days": "9" * 30},

@@ -13,11 +13,11 @@ from django.utils import timezone
 from moderation import files, tasks
 from moderation.evidence import retention, store
 from moderation.evidence.sealing import Unreadable
-from moderation.media.preview import preview
-from moderation.models import Case, CustodyEvent, Entry, Preview, SealedObject
+from moderation.media.preview import Copy
+from moderation.models import Case, CustodyEvent, Entry, SealedObject
 from moderation.review import decisions, queue
 from reports.models import Report
-from tests.moderation.review.making import make_case, record_basis
+from tests.moderation.review.making import make_case, record_basis, seal_copies
 from tests.pictures import encoded, picture
 
 pytestmark = pytest.mark.django_db
@@ -35,9 +35,7 @@ def case_with_previews(*, days_closed: float | None = 31) -> Case:
     case = make_case()
     data = encoded(picture(1))
     for entry in Entry.objects.filter(flag__case=case):
-        for level, side in ((1, 24), (2, 64)):
-            sealed = store.seal(preview(data, side=side), KINDS.PREVIEW)
-            Preview.objects.create(entry=entry, level=level, sealed=sealed)
+        seal_copies(entry, data, only=(Copy(1), Copy(2)))
     if days_closed is not None:
         closed(case, days_closed)
     return case

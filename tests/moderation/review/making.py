@@ -1,6 +1,7 @@
 """Rows for the review tests: a dataset, a list and a case with flagged entries, all made up."""
 
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from moderation.evidence import sealing
+from moderation.evidence import sealing, store
+from moderation.media.preview import SIDES, Copy, copies
 from moderation.models import (
     Case,
     Dataset,
@@ -19,8 +21,10 @@ from moderation.models import (
     KnownHash,
     LegalBasis,
     Match,
+    Preview,
     Revision,
     Scan,
+    SealedObject,
     Shard,
 )
 from moderation.review import answers, queue
@@ -134,6 +138,16 @@ def make_case(
         else:
             add_entry(case, trust=trust)
     return case
+
+
+def seal_copies(entry: Entry, data: bytes, *, only: Collection[Copy] = tuple(SIDES)) -> Entry:
+    """Seal previews of a picture for an entry, as a scan does with all of them."""
+    made = copies(data)
+    for copy in only:
+        png = made[copy]
+        sealed = store.seal(png, SealedObject.Kind.PREVIEW)
+        Preview.objects.create(entry=entry, level=copy.level, drawing=copy.drawing, sealed=sealed)
+    return entry
 
 
 def record_basis() -> LegalBasis:

@@ -6,12 +6,17 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from moderation.evidence import store
-from moderation.media.preview import preview
-from moderation.models import Case, CustodyEvent, Grant, Preview, Review, SealedObject
+from moderation.models import Case, CustodyEvent, Grant, Review
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, exposure, holding, keeping, listing, queue
-from tests.moderation.review.making import answer, end_grace, end_lease, make_case, settled
+from tests.moderation.review.making import (
+    answer,
+    end_grace,
+    end_lease,
+    make_case,
+    seal_copies,
+    settled,
+)
 from tests.moderation.review.test_queue import in_threads
 from tests.moderation.views.test_previews import picture
 
@@ -102,9 +107,7 @@ def test_on_hold_nobody_answers_or_renews(reviewer):
 def test_on_hold_nobody_looks(reviewer, settings, tmp_path):
     settings.EVIDENCE_URL = tmp_path.as_uri()
     case = make_case()
-    entry = case.flags.get().entry
-    sealed = store.seal(preview(picture(), side=24), SealedObject.Kind.PREVIEW)
-    Preview.objects.create(entry=entry, level=1, sealed=sealed)
+    entry = seal_copies(case.flags.get().entry, picture())
     held = queue.claim(case, by=reviewer)
     ticket = exposure.reveal(case, entry, by=reviewer, level=1, session="s")
     holding.hold(held, by=reviewer, token=held.lease_token, hours=1, reason="later", draft={})

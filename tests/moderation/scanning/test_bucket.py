@@ -39,7 +39,7 @@ def test_a_dataset_in_a_bucket_is_scanned_and_rescanned_there(
 
     assert (scan.state, rescan.state) == (Scan.State.FINISHED, Scan.State.FINISHED)
     assert set(Entry.objects.values_list("row", flat=True)) == {1, 9}
-    assert Preview.objects.count() == 4
+    assert Preview.objects.count() == 8
     assert revision.shards.get().ledger.startswith("s3://")
     assert revision.shards.get().name == local.name
     assert not (tmp_path / "ledgers").exists()

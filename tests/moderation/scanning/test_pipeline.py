@@ -113,15 +113,20 @@ def test_previews_are_sealed_for_what_is_flagged_and_nothing_else(
 
     run_scan(embedded)
 
-    previews = Preview.objects.order_by("level")
-    assert [preview.level for preview in previews] == [1, 2]
+    previews = Preview.objects.order_by("level", "drawing")
+    assert [(each.level, each.drawing) for each in previews] == [
+        (1, False),
+        (2, False),
+        (2, True),
+        (3, False),
+    ]
     sizes = [
         max(pictures.Image.open(pictures.io.BytesIO(store.open_sealed(each.sealed))).size)
         for each in previews
     ]
-    assert sizes == [24, 64]
+    assert sizes == [24, 64, 128, 256]
     kept = [path for path in (tmp_path / "evidence").rglob("*") if path.is_file()]
-    assert len(kept) == 2
+    assert len(kept) == 4
     assert not any(drawn[4][:64] in path.read_bytes() for path in kept)
 
 
@@ -154,7 +159,7 @@ def test_a_new_list_version_finds_what_was_clean_before(
     assert scan.state == Scan.State.FINISHED
     assert progress.of(scan).near == 1  # only what is new was compared
     assert set(Entry.objects.values_list("row", flat=True)) == {1, 9}
-    assert Preview.objects.filter(entry__row=9).count() == 2
+    assert Preview.objects.filter(entry__row=9).count() == 4
     assert rescans.due() == []
     assert set(Coverage.objects.values_list("version__label", flat=True)) == {"2"}
 

@@ -1,24 +1,30 @@
 """The case page under real hands: keys, stage, undo, clock, and the page without scripts."""
 
+from decimal import Decimal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from moderation.evidence import legal_holds, store
-from moderation.media.preview import preview
+from moderation.evidence import legal_holds
 from moderation.models import (
     Case,
     CustodyEvent,
     Entry,
-    Preview,
     Reveal,
     Review,
-    SealedObject,
 )
 from moderation.review import queue
 from moderation.review.exposure import SHOWN_SIDE
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
-from tests.moderation.review.making import add_entry, answer, make_case, settled, withdraw
+from tests.moderation.review.making import (
+    add_entry,
+    answer,
+    make_case,
+    seal_copies,
+    settled,
+    withdraw,
+)
 from tests.moderation.views.test_previews import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,9 +39,7 @@ def _here(settings, tmp_path, monkeypatch):
 
 
 def with_previews(case: Case) -> Case:
-    for level, side in ((1, 24), (2, 64)):
-        sealed = store.seal(preview(picture(), side=side), SealedObject.Kind.PREVIEW)
-        Preview.objects.create(entry=Entry.objects.get(flag__case=case), level=level, sealed=sealed)
+    seal_copies(Entry.objects.get(flag__case=case), picture())
     return case
 
 
@@ -315,7 +319,7 @@ def test_a_refused_look_says_why_on_the_stage(opened, expected_errors, reviewer,
     case = with_previews(make_case(near=True))
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    settings.REVEALS_PER_DAY = 0
+    settings.EXPOSURE_PER_DAY = Decimal(0)
     page.locator("[data-raise='1'] button").click()
     expect(page.locator(".stage-refused")).to_contain_text("limit")
     expect(page.locator("[data-stage] img")).to_have_count(0)

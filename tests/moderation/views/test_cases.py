@@ -689,7 +689,7 @@ def test_a_large_group_costs_no_more_queries(login, reviewer, django_assert_max_
     for case in (small, large):
         queue.claim(case, by=reviewer)
         client = login(reviewer)
-        with django_assert_max_num_queries(60) as seen:
+        with django_assert_max_num_queries(72) as seen:
             assert client.get(at("case", case)).status_code == 200
         counts.append(len(seen.captured_queries))
     assert counts[0] == counts[1]

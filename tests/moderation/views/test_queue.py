@@ -194,7 +194,7 @@ def test_the_number_of_queries_does_not_grow(login, reviewer, django_assert_max_
     client = login(reviewer)
     for _ in range(12):
         make_case(entries=2)
-    with django_assert_max_num_queries(36):
+    with django_assert_max_num_queries(46):
         assert len(rows(client.get(URL))) == 12
 
 

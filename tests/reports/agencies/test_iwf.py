@@ -406,17 +406,19 @@ def test_notes_for_the_person_who_sends(reviewer: User, second_reviewer: User) -
 def test_viewed_by_us_is_counted_from_opened_previews_alone(case: Case, reviewer: User) -> None:
     report = draft_of(case)
     entry = case.flags.get().entry
-    for level, opened in [(1, None), (1, SEEN), (2, SEEN)]:
+    looks = [(1, False, None), (1, False, SEEN), (2, True, SEEN), (3, False, SEEN)]
+    for level, drawing, opened in looks:
         Reveal.objects.create(
             case=case,
             entry=entry,
             reviewer=reviewer,
             level=level,
+            drawing=drawing,
             ticket_digest=hashlib.sha256(f"{level}{opened}".encode()).digest(),
             opened_at=opened,
         )
     (fact,) = gathered.facts(list(gathered.items_of(report)), report=report)
-    assert [(look.level, look.at) for look in fact.looks] == [(1, SEEN), (2, SEEN)]
+    assert [(look.level, look.drawing, look.at) for look in fact.looks] == looks[1:]
 
 
 def test_many_entries_are_gathered_in_parts(
