@@ -1,5 +1,6 @@
 """The filters above the queue, and the reason of a pin."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,10 +10,10 @@ from moderation.models.case import HarmClass, Triage
 from moderation.models.custody import plain_words
 
 
-def _any(*choices: tuple[str, str], first: str = "Any", label: str = "") -> forms.ChoiceField:
-    return forms.ChoiceField(
-        required=False, choices=[("", first), *choices], **({"label": label} if label else {})
-    )
+def _any(
+    *choices: tuple[str, str], first: str = "Any", label: str | None = None
+) -> forms.ChoiceField:
+    return forms.ChoiceField(required=False, choices=[("", first), *choices], label=label)
 
 
 class QueueFilter(forms.Form):
@@ -91,10 +92,10 @@ class QueueFilter(forms.Form):
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 
-    def first(self) -> "list[forms.BoundField]":
+    def first(self) -> Sequence[forms.BoundField]:
         return [self[name] for name in self.FIRST]
 
-    def others(self) -> "list[forms.BoundField]":
+    def others(self) -> Sequence[forms.BoundField]:
         return [field for field in self if field.name not in self.FIRST]
 
     @property

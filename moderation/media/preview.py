@@ -80,8 +80,9 @@ def _made(small: Image.Image, copy: Copy) -> Image.Image:
 
 def _lines(values: NDArray[Any]) -> NDArray[Any]:
     """Dark lines on white where the picture gets darker within a pixel or two, and no tones."""
-    step = _blurred(values, 1.6) - _blurred(values, 0.8)
-    return 255 * (1 - (step - _LINE_FROM) / (_LINE_FULL - _LINE_FROM))
+    step: NDArray[Any] = _blurred(values, 1.6) - _blurred(values, 0.8)
+    lines: NDArray[Any] = 255 * (1 - (step - _LINE_FROM) / (_LINE_FULL - _LINE_FROM))
+    return lines
 
 
 def _blurred(values: NDArray[Any], deviation: float) -> NDArray[Any]:

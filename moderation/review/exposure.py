@@ -163,7 +163,7 @@ def seconds_to_rest(*, by: User) -> int:
     """How long until this person may look at L3 again: L3_PAUSE_SECONDS after the last look could
     have ended. When it did end, only their hand knows."""
     last = Reveal.objects.filter(reviewer=by, level=HELD_LEVEL, opened_at__isnull=False)
-    passed = last.aggregate(passed=Now() - Max("opened_at"))["passed"]
+    passed: timedelta | None = last.aggregate(passed=Now() - Max("opened_at"))["passed"]
     if passed is None:
         return 0
     whole = timedelta(seconds=settings.L3_SECONDS + settings.L3_PAUSE_SECONDS)

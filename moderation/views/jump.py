@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from moderation import permissions
 from moderation.evidence import sealing
 from moderation.models import Case, Entry, Person, Revision
+from moderation.models.case import CaseQuerySet
 from moderation.review import queue
 
 from . import context
@@ -81,7 +82,7 @@ def _cases(said: str, user: User) -> Iterator[Place]:
             yield _case(case, "has this hash")
 
 
-def _by_hash(said: str, cases: "queue.CaseQuerySet") -> Iterator[Case]:
+def _by_hash(said: str, cases: CaseQuerySet) -> Iterator[Case]:
     """The cases with an entry whose digest, or the keyed hash of whose link, begins like this."""
     seen: set[int] = set()
     for name, digits in DIGESTS.items():
