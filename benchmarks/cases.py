@@ -90,12 +90,13 @@ JOIN moderation_knownhash AS k
 # The first answer of the cases that wait for somebody else, given by each person in turn.
 ANSWERED = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    answered_at, settles_at, settled_at, ended, superseded, draft, note)
+    answered_at, settles_at, settled_at, ended, superseded, draft, note,
+    why_another)
 SELECT c.id, CASE WHEN c.number <= %(own)s
         THEN (%(people)s::bigint[])[1 + c.number %% cardinality(%(people)s::bigint[])]
         ELSE %(others)s END,
     'first', c.opened_at, CASE c.state WHEN 'escalated' THEN 'ESCALATE' ELSE 'REMOVE_KNOWN' END,
-    'csam', '', c.opened_at, c.opened_at, c.opened_at, 'answered', false, '{}', ''
+    'csam', '', c.opened_at, c.opened_at, c.opened_at, 'answered', false, '{}', '', ''
 FROM (
     SELECT *, row_number() OVER (ORDER BY id) AS number FROM moderation_case
     WHERE state IN ('proposed', 'disputed', 'escalated')
@@ -103,9 +104,10 @@ FROM (
 """
 SECOND = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    answered_at, settles_at, settled_at, ended, superseded, draft, note)
+    answered_at, settles_at, settled_at, ended, superseded, draft, note,
+    why_another)
 SELECT id, %(others)s + 1, 'second', opened_at, 'KEEP_FALSE_MATCH', '', 'another boat',
-    opened_at, opened_at, opened_at, 'answered', false, '{}', ''
+    opened_at, opened_at, opened_at, 'answered', false, '{}', '', ''
 FROM moderation_case WHERE state = 'disputed'
 """
 EVENTS = """
@@ -134,8 +136,9 @@ FROM (
 """
 HELD = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    ended, superseded, draft, note)
-SELECT id, leased_by_id, 'first', now(), '', '', '', '', false, '{}', ''
+    ended, superseded, draft, note,
+    why_another)
+SELECT id, leased_by_id, 'first', now(), '', '', '', '', false, '{}', '', ''
 FROM moderation_case WHERE leased_by_id IS NOT NULL
 """
 TABLES = ("case", "review", "entry", "flag", "match", "knownhash", "custodyevent", "casetally")

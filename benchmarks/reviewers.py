@@ -32,7 +32,8 @@ SECONDS_TO_START = 120
 GRACE = 20  # seconds in which an answer can be taken back
 HIDDEN = re.compile(r'name="(token|edit_no|idempotency_key)" value="([^"]*)"')
 REVIEW = re.compile(r'name="review" value="(\d+)"')
-ANSWERS = ("REMOVE_SUSPECT", "REMOVE_SUSPECT", "KEEP_FALSE_MATCH", "ESCALATE")
+ANSWERS = ("REMOVE_SUSPECT", "REMOVE_SUSPECT", "KEEP", "ESCALATE")
+LOCKED = re.compile(r'value="KEEP_FALSE_MATCH"[^>]* disabled')  # files are equal: the other keep
 
 
 @dataclass
@@ -109,11 +110,13 @@ class Person(threading.Thread):
             page = self.ask("case page", "GET", place)
             if done.status_code == 302 and HIDDEN.search(page.text):  # else it came too late
                 self.seen.undone.add(key)
-                self.answer(place, page.text, answer | {"answer": "KEEP_FALSE_MATCH"})
+                self.answer(place, page.text, answer | {"answer": "KEEP"})
 
     def answer(self, place: str, page: str, answer: dict[str, str]) -> str:
         """Give an answer, sometimes twice; return its key, empty where it was refused."""
         form = dict(HIDDEN.findall(page)) | answer | {"harm_class": "csam", "then": "stay"}
+        if form["answer"] == "KEEP":
+            form["answer"] = "KEEP_LIST_ERROR" if LOCKED.search(page) else "KEEP_FALSE_MATCH"
         times = 2 if self.random.random() < 0.1 else 1
         said = [self.ask("answer", "POST", f"{place}answer/", form) for _ in range(times)]
         if any(each.status_code != 302 for each in said):

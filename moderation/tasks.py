@@ -16,7 +16,7 @@ from moderation.hash_lists.withdrawals import cases_to_reopen, versions_to_heed
 from moderation.matching.index import IndexCorrupt
 from moderation.models import CaseTally, HashListVersion, Scan, ShardScan
 from moderation.models.case import CaseConflict
-from moderation.review import answers, decisions, queue
+from moderation.review import answers, decisions, queue, waiting
 from moderation.scanning import pipeline, planning, rescans, sweeping
 from moderation.scanning.heartbeat import Stopped
 
@@ -79,6 +79,12 @@ def settle_due() -> None:
     answers.settle_due()
     queue.record_expired()
     CaseTally.objects.sum_up()
+
+
+@shared_task
+def wake_waiting() -> None:
+    """Every hour: cases that nobody could tell are open again after WAIT_DAYS."""
+    waiting.wake_due()
 
 
 @shared_task
@@ -148,10 +154,14 @@ def do_shard(shard_scan_id: int) -> None:
 
 
 def close_if_done(scan: Scan) -> None:
-    """Verify removals by a scan that has nothing left to do, and end it."""
+    """Verify removals and wake waiting cases by a scan that has nothing left to do, and end it."""
     if planning.is_done(scan) and not scan.revision.shards.filter(ledger="").exists():
         try:
             removals.verify(scan.revision)
         except LedgerCorrupt:
             logger.exception("removals of revision %s not verified", scan.revision_id)
+        try:
+            waiting.wake_answered(scan)
+        except LedgerCorrupt:
+            logger.exception("waiting cases of revision %s not looked at", scan.revision_id)
     planning.end_if_done(scan)

@@ -257,6 +257,7 @@ LEASE_SECONDS = env.number("LEASE_SECONDS", 600)
 HOLD_HOURS = env.number("HOLD_HOURS", 24)  # at most, and how long a hand-over waits to be taken
 HOLDS_EACH = env.number("HOLDS_EACH", 3)
 ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
+WAIT_DAYS = env.number("WAIT_DAYS", 30)  # until what nobody could tell is open again
 TICKET_SECONDS = 60
 L3_SECONDS = 5  # of one look at L3, at most
 L3_PAUSE_SECONDS = env.number("L3_PAUSE_SECONDS", 10)  # before another

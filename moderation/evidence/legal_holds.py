@@ -9,12 +9,19 @@ from django.db import transaction
 from django.utils import timezone
 
 from moderation.models import Case, CustodyEvent
+from moderation.models.case import CaseConflict
 
 
 @transaction.atomic
 def set_hold(case: Case, *, by: User, reason: str) -> bool:
-    """Put the case under legal hold; False, and nothing is changed, if it already is."""
+    """Put the case under legal hold; False, and nothing is changed, if it already is.
+
+    Raises:
+        CaseConflict: it is part of another case, which has all that is sealed for it.
+    """
     locked = _locked(case)
+    if locked.state == Case.State.MERGED:
+        raise CaseConflict(f"case {case.pk} is part of another one")
     if locked.legal_hold_since is not None:
         return False
     locked.legal_hold_since = timezone.now()

@@ -12,10 +12,12 @@ from moderation.models import Preview, Review
 from moderation.models.case import HarmClass
 from moderation.models.custody import plain_words
 from moderation.review import exposure
+from moderation.review.decisions import BY_LEAD
 from moderation.review.passing import SkipReason
 
 REASON_CHARACTERS = 4000
 NOTE_CHARACTERS = 300
+LARGEST = 2**63 - 1  # that a number of a row can be
 # Outside the form of the answer and sent with it, so that what was written there comes along.
 WITH_ANSWER = {"form": "answer-form"}
 
@@ -42,6 +44,16 @@ class AnswerForm(HeldForm):
         widget=forms.Select(attrs={"class": "form-select"}),
         help_text="Decides whom a report goes to. Counts for removals only.",
     )
+    duplicate_of = forms.IntegerField(
+        label="Number of the other case",
+        required=False,
+        min_value=1,
+        max_value=LARGEST,
+        widget=forms.NumberInput(
+            attrs={"class": "form-control", "autocomplete": "off", "list": "alike-cases"}
+        ),
+        help_text="One that you may open yourself. This case becomes part of it.",
+    )
     reason = forms.CharField(
         label="Reason",
         required=False,
@@ -59,10 +71,11 @@ class DraftForm(forms.Form):
 
     answer = forms.ChoiceField(required=False, choices=Review.Answer.choices)
     harm_class = forms.ChoiceField(required=False, choices=HarmClass.choices)
+    duplicate_of = forms.IntegerField(required=False, min_value=1, max_value=LARGEST)
     reason = forms.CharField(required=False, max_length=REASON_CHARACTERS)
 
 
-def draft_in(sent: QueryDict) -> dict[str, str]:
+def draft_in(sent: QueryDict) -> dict[str, Any]:
     """What was sent of an answer; what is no part of one is left out."""
     form = DraftForm(sent)
     form.is_valid()
@@ -72,7 +85,7 @@ def draft_in(sent: QueryDict) -> dict[str, str]:
 def _note(label: str, help_text: str) -> forms.CharField:
     return forms.CharField(
         label=label,
-        max_length=NOTE_CHARACTERS,
+        max_length=NOTE_CHARACTERS - len(BY_LEAD),
         validators=[plain_words],
         widget=forms.Textarea(  # in a line of text, Enter would send the answer
             attrs=WITH_ANSWER
@@ -135,6 +148,28 @@ class SkipForm(forms.Form):
         label="Why",
         choices=SkipReason.choices,
         widget=forms.Select(attrs=WITH_ANSWER | {"class": "form-select"}),
+    )
+
+
+class SendBackForm(forms.Form):
+    """Why a lead cancels the round and has the case answered anew."""
+
+    use_required_attribute = False  # as above
+
+    send_back_reason = _note("Why", "Stands on the case. No links, no hashes, no names.")
+
+
+class ReopenForm(forms.Form):
+    """Why a case that is closed, or part of another, is looked at anew."""
+
+    reopen_reason = forms.CharField(
+        label="Reason",
+        max_length=NOTE_CHARACTERS - len(BY_LEAD),
+        validators=[plain_words],
+        widget=forms.TextInput(
+            attrs={"class": "form-control", "dir": "auto", "autocomplete": "off"}
+        ),
+        help_text="Goes on record and stands on the case. No links, no hashes, no names.",
     )
 
 

@@ -22,11 +22,11 @@ class ValueRefused(Exception):
 
 
 @transaction.atomic
-def disable(known: KnownHash, *, by: "User", until: datetime | None, note: str) -> KnownHash:
+def disable(known: KnownHash, *, by: "User | None", until: datetime | None, note: str) -> KnownHash:
     """Let no match with the value raise a flag until a date, or without end where there is none.
 
     A value that is disabled already gets the new date and note. What was set aside is disabled
-    instead. Raises ValueRefused.
+    instead. ``by`` is None where a decision of two people disables it. Raises ValueRefused.
     """
     note = note.strip()
     try:
@@ -52,7 +52,7 @@ def disable(known: KnownHash, *, by: "User", until: datetime | None, note: str) 
 
 
 @transaction.atomic
-def lift(known: KnownHash, *, by: "User") -> KnownHash:
+def lift(known: KnownHash, *, by: "User | None") -> KnownHash:
     """Put a disabled value into force again; a second time changes nothing."""
     row = _locked(known)
     if not row.is_disabled():
@@ -94,7 +94,7 @@ def _state(row: KnownHash) -> dict[str, Any]:
 
 
 def _record(
-    action: str, row: KnownHash, *, by: "User", before: dict[str, Any], reason: str = ""
+    action: str, row: KnownHash, *, by: "User | None", before: dict[str, Any], reason: str = ""
 ) -> None:
     after = _state(row)
     changed = {name for name in after if after[name] != before[name]} | {"hash_list"}

@@ -6,6 +6,7 @@ from .coverage import Coverage, PassedOver
 from .custody import CustodyEvent
 from .dataset import Dataset, Revision, Shard
 from .decision import Decision
+from .dispute import Dispute
 from .entry import Entry, Preview
 from .flag import Flag, Match
 from .grant import Grant
@@ -30,6 +31,7 @@ __all__ = [
     "CustodyEvent",
     "Dataset",
     "Decision",
+    "Dispute",
     "Entry",
     "Flag",
     "Grant",

@@ -119,6 +119,8 @@ class Case(models.Model):
         PROPOSED = "proposed", "Waiting for a second person"
         DISPUTED = "disputed", "Two people differ"
         ESCALATED = "escalated", "With a lead"
+        WAITING = "waiting", "Waiting until it can be told"
+        MERGED = "merged", "Part of another case"
         CLOSED = "closed", "Closed"
 
     class Lease(models.TextChoices):
@@ -135,12 +137,20 @@ class Case(models.Model):
         (State.ANSWERED, "propose"): State.PROPOSED,
         (State.ANSWERED, "dispute"): State.DISPUTED,
         (State.ANSWERED, "escalate"): State.ESCALATED,
+        (State.ANSWERED, "wait"): State.WAITING,
+        (State.ANSWERED, "merge"): State.MERGED,
         (State.ANSWERED, "close"): State.CLOSED,
+        (State.ANSWERED, "requeue"): State.OPEN,
+        (State.DISPUTED, "requeue"): State.OPEN,
+        (State.ESCALATED, "requeue"): State.OPEN,
+        (State.WAITING, "wake"): State.OPEN,
         (State.CLOSED, "reopen"): State.OPEN,
+        (State.MERGED, "reopen"): State.OPEN,
     }
     IN_WORK = (State.OPEN, State.PROPOSED, State.DISPUTED, State.ESCALATED)
     FOR_REVIEWERS = (State.OPEN, State.PROPOSED)
     FOR_LEADS = (State.DISPUTED, State.ESCALATED)
+    FINISHED = (State.CLOSED, State.MERGED)  # until somebody reopens it
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     came_from = models.CharField(max_length=10, choices=State.choices, blank=True)
@@ -164,6 +174,9 @@ class Case(models.Model):
     turn = models.GeneratedField(expression=TURN, output_field=models.FloatField(), db_persist=True)
     closed_at = models.DateTimeField(null=True)
     reopened_because = models.CharField(max_length=300, blank=True)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="merged", db_index=False
+    )
     legal_hold_since = models.DateTimeField(
         null=True, help_text="While set, nothing sealed for this case is deleted (H10)."
     )
@@ -204,6 +217,11 @@ class Case(models.Model):
             models.Index(
                 fields=["leased_by"], condition=Q(lease_kind="handed"), name="handed_over"
             ),
+            models.Index(
+                fields=["merged_into"],
+                condition=Q(merged_into__isnull=False),
+                name="merged_cases",
+            ),
         ]
         triggers = [
             Tallied(pgtrigger.Insert, name="tally_insert"),
@@ -220,6 +238,15 @@ class Case(models.Model):
                 condition=Q(legal_hold_since__isnull=True, legal_hold_reason="")
                 | Q(legal_hold_since__isnull=False) & ~Q(legal_hold_reason=""),
                 name="legal_hold_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="merged", merged_into__isnull=False)
+                | ~Q(state="merged") & Q(merged_into__isnull=True),
+                name="merged_names_a_case",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
+                name="merged_into_another",
             ),
             # A lease that ran out counts too until its person claims again, which ends it.
             models.UniqueConstraint(
@@ -249,7 +276,7 @@ class Case(models.Model):
         if target is None:
             raise CaseConflict(f"case {self.pk}: no {event} from {self.state}")
         changes |= {"state": target, "edit_no": self.edit_no + 1}
-        if target == self.State.CLOSED:
+        if target in self.FINISHED:
             changes |= {"pinned_at": None, "pinned_because": ""}  # it has had its turn
         updated = Case.objects.filter(pk=self.pk, state=self.state, edit_no=self.edit_no).update(
             **changes
@@ -287,9 +314,24 @@ class Review(models.Model):
 
     class Answer(models.TextChoices):
         REMOVE_KNOWN = "REMOVE_KNOWN", "Remove: the match is right"
-        REMOVE_SUSPECT = "REMOVE_SUSPECT", "Remove: harmful in our own judgement"
+        REMOVE_SUSPECT = "REMOVE_SUSPECT", "Remove: reportable in our own judgement"
+        REMOVE_OTHER = "REMOVE_OTHER", "Remove: another kind of harm"
         KEEP_FALSE_MATCH = "KEEP_FALSE_MATCH", "Keep: a different picture"
+        KEEP_LIST_ERROR = "KEEP_LIST_ERROR", "Keep: the known hash is wrong"
+        CANNOT_TELL = "CANNOT_TELL", "Cannot tell from what there is"
         ESCALATE = "ESCALATE", "Escalate to a lead"
+        DUPLICATE_OF = "DUPLICATE_OF", "Same picture as another case"
+
+    class Another(models.TextChoices):
+        """Why an answer, once settled, called for another person."""
+
+        REMOVAL = "removal", "Every removal takes two people."
+        KEEP = "keep", "Every keep takes two people."
+        DUPLICATE = "duplicate", "The files are not equal, so a merge takes two people."
+        LEAD_ALONE = "lead_alone", "A lead answered alone, and every verdict takes two people."
+        VERDICTS = "verdicts", "Two people differ."
+        CODES = "codes", "Both remove, under another answer or harm class."
+        ASKED = "asked", "A lead was asked."
 
     class Ended(models.TextChoices):
         ANSWERED = "answered"
@@ -301,7 +343,8 @@ class Review(models.Model):
         HANDED = "handed"
         TAKEN_OVER = "taken_over"
 
-    REMOVALS = (Answer.REMOVE_KNOWN, Answer.REMOVE_SUSPECT)
+    REMOVALS = (Answer.REMOVE_KNOWN, Answer.REMOVE_SUSPECT, Answer.REMOVE_OTHER)
+    KEEPS = (Answer.KEEP_FALSE_MATCH, Answer.KEEP_LIST_ERROR)
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="reviews")
     reviewer = models.ForeignKey(
@@ -311,19 +354,25 @@ class Review(models.Model):
     claimed_at = models.DateTimeField(auto_now_add=True)
     answer = models.CharField(max_length=20, choices=Answer.choices, blank=True)
     harm_class = models.CharField(max_length=20, choices=HarmClass.choices, blank=True)
+    duplicate_of = models.ForeignKey(
+        Case, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     reason = models.TextField(blank=True, help_text="Stays inside; never part of a report.")
+    why_another = models.CharField(max_length=10, choices=Another.choices, blank=True)
     idempotency_key = models.CharField(max_length=64, null=True, unique=True)
     answered_at = models.DateTimeField(null=True)
     settles_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     ended = models.CharField(max_length=10, choices=Ended.choices, blank=True)
     draft = models.JSONField(
-        default=dict, blank=True, help_text="An answer being written: code, class, reason."
+        default=dict,
+        blank=True,
+        help_text="An answer being written: its code and what goes with it.",
     )
     note = models.CharField(
         max_length=300, blank=True, help_text="Why it is on hold, or what went with a hand-over."
     )
-    superseded = models.BooleanField(default=False, help_text="From before the case was reopened.")
+    superseded = models.BooleanField(default=False, help_text="From an earlier round of the case.")
 
     objects = ReviewQuerySet.as_manager()
 

@@ -128,7 +128,10 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
             readable += Case.FOR_LEADS
         # Looked up event by event: a list of all cases in work takes longer than the page.
         number = When(object_type="case", then=Cast("object_id", models.BigIntegerField()))
-        state = Case.objects.filter(pk=OuterRef("case_no")).values("state")
+        # What is part of another case is told when that is: it shows the same picture.
+        state = Case.objects.filter(pk=OuterRef("case_no")).values(
+            told=Coalesce("merged_into__state", "state")
+        )
         return events.annotate(
             case_no=models.Case(number),
             case_state=Coalesce(Subquery(state), Value(Case.State.CLOSED.value)),

@@ -1,6 +1,7 @@
 """A flag claims that one entry needs a person; its matches are the reproducible evidence."""
 
 from django.db import models
+from django.db.models import Q
 
 from .case import Case
 from .entry import Entry
@@ -32,7 +33,22 @@ VARIANTS = {
 class Flag(models.Model):
     entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="flag")
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="flags")
+    merged_from = models.ForeignKey(
+        Case,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="moved_flags",
+        db_index=False,
+        help_text="The case it was raised for, where that became part of another.",
+    )
     raised_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["merged_from"], condition=Q(merged_from__isnull=False), name="moved_flags"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"flag {self.pk}"

@@ -4,7 +4,6 @@ An answer has no effect for ANSWER_GRACE_SECONDS. `settle` may run late, twice o
 it acts only while the row still says so, and `settle_due` finds what a lost task left behind.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,50 +11,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
-from moderation.models import Case, CustodyEvent, Flag, HashList, Match, Review
+from moderation.models import Case, CustodyEvent, Flag, Review
 from moderation.models.case import CaseConflict, ReviewQuerySet
-from moderation.review import decisions, leases, queue
-
-
-class AnswerNotOffered(Exception):
-    """This answer does not exist for the case at this stage; the message says why."""
-
-
-class ReasonNeeded(Exception):
-    """This answer is not taken without a written reason; the message says why."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One answer as a person is offered it: locked with a reason, or open.
-
-    ``explain`` says why it takes a written reason; empty where it takes none.
-    """
-
-    answer: Review.Answer
-    locked: str
-    explain: str
-
-
-def offers(case: Case, *, stage: str) -> list[Offer]:
-    """Return the four answers in their fixed order, each open or locked with the reason."""
-    known = (
-        Match.objects.filter(flag__case=case)
-        .exclude(version__hash_list__trust=HashList.Trust.TRIAL)
-        .exists()
-    )
-    locks = {
-        Review.Answer.REMOVE_KNOWN: "" if known else "Only a trial list matches.",
-        Review.Answer.ESCALATE: "A lead decides." if stage == Review.Stage.LEAD else "",
-    }
-    explain = {Review.Answer.ESCALATE: "Write a reason below: the lead reads it."}
-    if decisions.exact_matches(case):
-        explain[Review.Answer.KEEP_FALSE_MATCH] = (
-            "Write a reason below: it goes against an exact match."
-        )
-    return [
-        Offer(answer, locks.get(answer, ""), explain.get(answer, "")) for answer in Review.Answer
-    ]
+from moderation.review import decisions, leases, merging, offers, queue, rounds
 
 
 @transaction.atomic
@@ -68,17 +26,18 @@ def give(
     answer: str,
     harm_class: str = "",
     reason: str = "",
+    duplicate_of: int | None = None,
     idempotency_key: str,
 ) -> Review:
     """Write the answer, end the lease and start the time for undo; return the review.
 
     The same idempotency key again changes nothing and returns the review as it stands.
-    ``harm_class`` counts for removals alone. Schedule `settle` for ``settles_at``.
+    ``harm_class`` counts for removals alone, ``duplicate_of`` (the number of the other case) for
+    DUPLICATE_OF. Schedule `settle` for ``settles_at``.
 
     Raises:
         CaseConflict: the lease has ended or is another tab's, or the case was changed meanwhile.
-        AnswerNotOffered: the answer does not exist for this case at this stage.
-        ReasonNeeded: a keep against an exact match, or an escalation, without a reason.
+        offers.Refused: not offered for this case at this stage, or something is missing from it.
         NotYours: the capability was taken away meanwhile.
         SamePerson: their own answer already stands in this round.
     """
@@ -99,9 +58,14 @@ def give(
     if locked.reviews.standing().filter(reviewer=by).exists():
         raise decisions.SamePerson(f"case {case.pk}: this person has answered")
     reason = reason.strip()
-    _check(locked, review.stage, answer, reason)
+    if answer in Review.REMOVALS:
+        review.harm_class = harm_class or locked.harm_class
+    offers.check(
+        locked, stage=review.stage, answer=answer, harm_class=review.harm_class, reason=reason
+    )
+    if answer == Review.Answer.DUPLICATE_OF:
+        review.duplicate_of = merging.other_case(locked, duplicate_of, by=by)
     review.answer = answer
-    review.harm_class = (harm_class or locked.harm_class) if answer in Review.REMOVALS else ""
     review.reason = reason
     review.draft = {}
     review.idempotency_key = idempotency_key
@@ -121,6 +85,8 @@ def give(
     after = {"state": locked.state, "review": review.pk, "answer": answer}
     if review.harm_class:
         after["harm_class"] = review.harm_class
+    if review.duplicate_of_id is not None:
+        after["duplicate_of"] = review.duplicate_of_id
     CustodyEvent.objects.append("answer_given", locked, by=by, before=before, after=after)
     return review
 
@@ -153,7 +119,12 @@ def undo(review: Review, *, by: User) -> Case:
     before = {"state": case.state}
     case.move("undo", to=case.came_from, came_from="")
     leases.lend(case, to=by)
-    draft = {"answer": review.answer, "harm_class": review.harm_class, "reason": review.reason}
+    draft = {
+        "answer": review.answer,
+        "harm_class": review.harm_class,
+        "reason": review.reason,
+        "duplicate_of": review.duplicate_of_id,
+    }
     again = case.reviews.create(
         reviewer=by,
         stage=review.stage,
@@ -175,16 +146,16 @@ def settle(review_id: int) -> bool:
 
     Undone, settled already, too early or gone: each is simply not due.
     """
-    case_id = Review.objects.filter(pk=review_id).values_list("case_id", flat=True).first()
-    if case_id is None:
+    given = Review.objects.filter(pk=review_id).select_related("case").first()
+    if given is None:
         return False
-    case = Case.objects.select_for_update(no_key=True).get(pk=case_id)
+    case = merging.lock(given)
     due = Review.objects.unsettled().filter(pk=review_id, settles_at__lte=Now())
     if case.state != Case.State.ANSWERED or not due.update(settled_at=Now()):
         return False
     review = Review.objects.select_related("reviewer").get(pk=review_id)
     CustodyEvent.objects.append("answer_settled", case, by=None, after={"review": review.pk})
-    decisions.follow(review, case=case)
+    rounds.follow(review, case=case)
     return True
 
 
@@ -202,14 +173,3 @@ def reach(case: Case) -> dict[str, int]:
         "revisions": flags.values("entry__revision").distinct().count(),
         "links": flags.filter(entry__url_key__isnull=False).count(),
     }
-
-
-def _check(case: Case, stage: str, answer: str, reason: str) -> None:
-    for offer in offers(case, stage=stage):
-        if offer.answer == answer:
-            if offer.locked:
-                raise AnswerNotOffered(offer.locked)
-            if offer.explain and not reason:
-                raise ReasonNeeded(offer.explain)
-            return
-    raise AnswerNotOffered("There is no such answer.")

@@ -1,11 +1,9 @@
-"""From settled answers to the decision that stands (console.md 1, 2.3, 2.4).
+"""The decision that stands for a case, what it does to entries and removals, and a new round.
 
-Two different people stand behind every verdict: removals (H5) and keeps alike, so that "waits for a
-second person" says nothing of the first answer. The second sees nothing of it either: agreement
-means that two people reached the same verdict on their own.
+Which answers lead to it: `rounds`.
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -28,20 +26,13 @@ from moderation.signals import case_confirmed, case_reopened
 
 REMOVALS_AT_ONCE = 2000
 PERCEPTUAL = ("pdq", "phash")  # near matches, even at distance 0 (H12)
+BY_LEAD = "lead: "  # what a lead wrote comes after it
+NEW_ROUND = {"reopen": "case_reopened", "wake": "case_woken", "requeue": "case_requeued"}
 _SERIOUS_FIRST = list(HarmClass)  # the order in which the classes are told
 
 
 class SamePerson(Exception):
     """One person cannot stand on both sides of a verdict (H5)."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a settled answer leads: an event of the case, or a verdict with who is behind it."""
-
-    event: str
-    verdict: str = ""
-    with_: Review | None = None
 
 
 def exact_matches(case: Case) -> bool:
@@ -58,72 +49,48 @@ def trusted_exact(case: Case) -> bool:
     return matches.exclude(algorithm__in=PERCEPTUAL).exists()
 
 
-def next_step(review: Review, *, earlier: list[Review]) -> Step:
-    """Return where this settled answer leads, given the other standing answers of the round.
-
-    The second of two people with the same verdict closes the case. Until then the first waits for
-    another person, two who differ wait for a lead, and a lead who is alone with an escalated case
-    asks one more person.
-
-    Args:
-        review: the answer that has just settled.
-        earlier: the standing answers before it, oldest first.
-    """
-    if review.answer == Review.Answer.ESCALATE:
-        return Step("escalate")
-    removes = review.answer in Review.REMOVALS
-    alike = [
-        other
-        for other in earlier
-        if other.answer != Review.Answer.ESCALATE
-        and (other.answer in Review.REMOVALS) == removes
-        and other.reviewer_id != review.reviewer_id
-    ]
-    if alike:
-        verdict = Decision.Verdict.CONFIRMED if removes else Decision.Verdict.CLEARED
-        return Step("close", verdict, alike[-1])
-    return Step("dispute" if review.stage == Review.Stage.SECOND else "propose")
+def code_is_open(case: Case) -> bool:
+    """Whether two people's removal stands, and a lead has yet to say under which answer and class
+    it goes on record."""
+    if case.state != Case.State.DISPUTED:
+        return False
+    last = case.reviews.standing().last()
+    return last is not None and last.why_another == Review.Another.CODES
 
 
-def follow(review: Review, *, case: Case) -> None:
-    """Move a locked case on from an answer that has just settled."""
-    earlier = list(
-        case.reviews.standing().exclude(pk=review.pk).select_related("reviewer").order_by("pk")
-    )
-    step = next_step(review, earlier=earlier)
-    if step.with_ is not None:
-        close = confirm if step.verdict == Decision.Verdict.CONFIRMED else clear
-        close(case, first=step.with_, second=review)
-    else:
-        if review.answer in Review.REMOVALS:  # provisional at once (console.md 2.3)
-            _entries(case).filter(quarantined_at=None).update(quarantined_at=timezone.now())
-        _record(case, step.event, review)
+def confirm(case: Case, *, first: Review, second: Review, final: bool = True) -> Decision:
+    """Decide a locked case as known harm: decision, a removal due for every entry.
 
-
-def confirm(case: Case, *, first: Review, second: Review) -> Decision:
-    """Close a locked case as known harm: decision, a removal due for every entry, the signal.
-
-    The code is the second answer's, a lead's where a lead decided; of two harm classes the more
-    serious one stands, as it decides whom a report goes to and reporters check it once more.
+    Code and class are a lead's where a lead is among the two, else the second answer's. ``final``:
+    the case is closed and the signal sent, which drafts the report. Otherwise the removal stands
+    just the same, under the more serious class, and a lead says code and class before that.
 
     Raises:
         SamePerson: both answers are one person's.
     """
+    lead = Review.Stage.LEAD
+    said = first if first.stage == lead and second.stage != lead else second
     serious = min((first.harm_class, second.harm_class), key=_seriousness)
     decision = _decide(
-        case, Decision.Verdict.CONFIRMED, second.answer, serious, first=first, second=second
+        case,
+        Decision.Verdict.CONFIRMED,
+        said.answer,
+        said.harm_class if final else serious,
+        first=first,
+        second=second,
+        event="close" if final else "dispute",
     )
-    _entries(case).filter(quarantined_at=None).update(quarantined_at=timezone.now())
+    quarantine(case)
     ask_removals(decision)
-    case_confirmed.send(sender=Case, case=case, decision=decision)
+    if final:
+        case_confirmed.send(sender=Case, case=case, decision=decision)
     return decision
 
 
 def clear(case: Case, *, first: Review, second: Review) -> Decision:
     """Close a locked case as no harm: its entries leave quarantine.
 
-    Removals of a superseded decision that are not verified yet are withdrawn; what is verified
-    gone stays so.
+    Removals of its entries that are not verified yet are withdrawn; what is verified gone stays so.
 
     Raises:
         SamePerson: both answers are one person's.
@@ -131,14 +98,25 @@ def clear(case: Case, *, first: Review, second: Review) -> Decision:
     decision = _decide(
         case,
         Decision.Verdict.CLEARED,
-        Review.Answer.KEEP_FALSE_MATCH,
+        second.answer,
         case.harm_class,
         first=first,
         second=second,
+        event="close",
     )
-    _entries(case).update(quarantined_at=None)
-    Removal.objects.unverified().filter(decision__case=case).update(state=Removal.State.WITHDRAWN)
+    restore(_entries(case))
     return decision
+
+
+def quarantine(case: Case) -> None:
+    """Leave the entries of a case out of everything we serve or build."""
+    _entries(case).filter(quarantined_at=None).update(quarantined_at=timezone.now())
+
+
+def restore(entries: EntryQuerySet) -> None:
+    """End the quarantine of entries, and withdraw their removals that are not verified yet."""
+    Removal.objects.unverified().filter(entry__in=entries).update(state=Removal.State.WITHDRAWN)
+    entries.update(quarantined_at=None)
 
 
 def ask_removals(decision: Decision) -> int:
@@ -159,10 +137,7 @@ def ask_removals(decision: Decision) -> int:
 
 @transaction.atomic
 def reopen(case: Case, *, because: str, by: User | None = None) -> Case:
-    """Open a closed case for a new round and return it; ``because`` holds ids and codes only.
-
-    The answers of earlier rounds no longer count. The old decision and its removals stand until
-    the new round decides: nothing is restored silently, and only a new decision supersedes.
+    """Open a closed case for a new round and return it. For a merged one see `merging.separate`.
 
     Raises:
         CaseConflict: the case is not closed.
@@ -170,18 +145,45 @@ def reopen(case: Case, *, because: str, by: User | None = None) -> Case:
     locked = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
     if locked.state != Case.State.CLOSED:
         raise CaseConflict(f"case {case.pk} is {locked.state}, not closed")
-    locked.move("reopen", closed_at=None, came_from="", reopened_because=because[:300])
-    locked.reviews.update(superseded=True)
+    new_round(locked, "reopen", because=because, by=by)
+    return locked
+
+
+def new_round(
+    case: Case,
+    event: str,
+    *,
+    because: str,
+    by: User | None = None,
+    told: dict[str, Any] | None = None,
+    **changes: Any,
+) -> None:
+    """Put a locked case back to open, where nobody has answered it yet.
+
+    The answers of earlier rounds no longer count. The old decision and its removals stand until
+    the new round decides: nothing is restored silently, and only a new decision supersedes.
+
+    Args:
+        event: reopen, wake or requeue.
+        because: ids and codes, and after BY_LEAD what a lead wrote in plain words.
+        told: more for the custody event.
+
+    Raises:
+        CaseConflict: the event does not fit the state.
+    """
+    before = {"state": case.state}
+    case.move(event, closed_at=None, came_from="", reopened_because=because[:300], **changes)
+    case.reviews.update(superseded=True)
+    case.reviews.exclude(draft={}).update(draft={})
     CustodyEvent.objects.append(
-        "case_reopened",
-        locked,
+        NEW_ROUND[event],
+        case,
         by=by,
-        before={"state": Case.State.CLOSED.value},
-        after={"state": locked.state},
+        before=before,
+        after={"state": case.state, **(told or {})},
         reason=because[:300],
     )
-    case_reopened.send(sender=Case, case=locked)
-    return locked
+    case_reopened.send(sender=Case, case=case)
 
 
 def _decide(
@@ -192,12 +194,14 @@ def _decide(
     *,
     first: Review,
     second: Review,
+    event: str,
 ) -> Decision:
     if first.reviewer_id == second.reviewer_id:
         raise SamePerson(f"case {case.pk}: one person answered twice")
     before = {"state": case.state}
     case.reviews.exclude(draft={}).update(draft={})  # what nobody will go on writing
-    case.move("close", closed_at=timezone.now(), harm_class=harm_class, came_from="")
+    closed_at = timezone.now() if event == "close" else None
+    case.move(event, closed_at=closed_at, harm_class=harm_class, came_from="")
     decision = Decision.objects.create(
         case=case,
         verdict=verdict,
@@ -208,7 +212,7 @@ def _decide(
         supersedes=case.decisions.standing().last(),
     )
     CustodyEvent.objects.append(
-        f"case_{verdict.value}",
+        f"case_{verdict.value}" if event == "close" else "case_code_open",
         case,
         by=None,
         before=before,
@@ -219,18 +223,6 @@ def _decide(
         },
     )
     return decision
-
-
-def _record(case: Case, event: str, review: Review) -> None:
-    before = {"state": case.state}
-    case.move(event, came_from="")
-    CustodyEvent.objects.append(
-        f"case_{case.state}",
-        case,
-        by=None,
-        before=before,
-        after={"state": case.state, "review": review.pk},
-    )
 
 
 def _entries(case: Case) -> EntryQuerySet:

@@ -1,13 +1,16 @@
 """Who has which case now, and why: a person's own, and for leads everybody's."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth.models import User
 
-from moderation.models import Case, Review
+from moderation.models import Case, Grant, Review
 from moderation.models.case import CaseQuerySet
 from moderation.review import queue
 
+DECIDED = 20
+LATELY = timedelta(days=7)
 SHOWN = 200  # of others' cases; the soonest to end come first
 
 
@@ -38,6 +41,18 @@ def held_by_others(user: User) -> list[Kept]:
     """What somebody else holds of the cases that this person may see."""
     cases = queue.openable_by(user).leased().exclude(leased_by=user)
     return _with_notes(cases.order_by("lease_expires_at", "pk")[:SHOWN])
+
+
+def decided_lately(user: User) -> list[Review]:
+    """One's answers whose case was decided in the last LATELY, the newest first: what others said
+    may be read beside them now."""
+    answers = Review.objects.standing().filter(
+        reviewer=user,
+        case__state=Case.State.CLOSED,
+        case__closed_at__gt=queue.database_now() - LATELY,
+        case__harm_class__in=Grant.objects.classes(user),
+    )
+    return list(answers.select_related("case").order_by("-case__closed_at")[:DECIDED])
 
 
 def _with_notes(cases: CaseQuerySet) -> list[Kept]:

@@ -163,6 +163,10 @@ def why_not(case: Case, *, user: User) -> str:
         if case.reviews.unsettled().filter(reviewer=user).exists():
             return "You have just answered it. That takes effect once the time for undo is over."
         return "It was just answered. What follows is known once the time for undo is over."
+    if case.state == Case.State.WAITING:
+        return "Nobody could tell. It waits for a scan that sees more, and then is open again."
+    if case.state == Case.State.MERGED:
+        return "It is not answered by itself."
     if case.state not in NEEDS:
         return "The case is closed."
     if not user.has_perm(NEEDS[Case.State(case.state)]):

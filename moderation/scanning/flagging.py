@@ -124,10 +124,12 @@ def _flag(
         Match.objects.filter(flag__case=case).values_list("known_hash", flat=True).distinct()
     )
     new_matches = [_match(shard_scan, flag, hit, known[hit.known_id]) for hit in hits]
+    unjudged = {known[hit.known_id].pk for hit in hits} - known_before
     if case.state != Case.State.CLOSED:
         _quarantine(entry, hits)
+        if case.state == Case.State.WAITING and unjudged:
+            _back_to_people(case, "wake", "case_woken", entry, unjudged)
     elif any(new_matches):
-        unjudged = {known[hit.known_id].pk for hit in hits} - known_before
         _reach_closed_case(case, entry, hits, unjudged=unjudged, fresh=fresh)
     return case
 
@@ -239,13 +241,20 @@ def _reach_closed_case(
     if not unjudged:
         return
     _quarantine(entry, hits)
+    _back_to_people(case, "reopen", "case_reopened", entry, unjudged)
+
+
+def _back_to_people(case: Case, event: str, action: str, entry: Entry, unjudged: set[int]) -> None:
+    """A known hash that nobody has judged speaks of the picture: a new round begins."""
+    before = {"state": case.state}
+    case.move(event, closed_at=None, came_from="", reopened_because="new_match")
     case.reviews.update(superseded=True)
-    case.move("reopen", closed_at=None, reopened_because="new_match")
     CustodyEvent.objects.append(
-        "case_reopened",
+        action,
         case,
         by=None,
-        after={"entry": entry.pk, "known_hashes": sorted(unjudged)},
+        before=before,
+        after={"state": case.state, "entry": entry.pk, "known_hashes": sorted(unjudged)},
         reason="new_match",
     )
     case_reopened.send(sender=Case, case=case)

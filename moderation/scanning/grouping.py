@@ -1,6 +1,7 @@
 """Which case a flagged entry belongs to: entries that show one picture join one case."""
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from moderation.models import Case, Entry
 
@@ -57,6 +58,25 @@ def same_file(entry: Entry, case: Case) -> bool:
         for name in ("sha1", "md5")
         if (value := getattr(entry, name)) is not None
     )
+
+
+def same_files(case: Case, other: Case) -> bool:
+    """Whether every entry of a case has the same file in the other: equal by the strongest digest
+    that both have, as in `same_file`."""
+    theirs = Entry.objects.filter(flag__case=other)
+    no_sha256 = theirs.filter(sha256=None)
+    equal = (
+        _has(theirs, "sha256")
+        | _has(no_sha256, "sha1")
+        | _has(no_sha256, "md5")
+        | Q(sha256=None) & (_has(theirs, "sha1") | _has(theirs, "md5"))
+    )
+    ours = Entry.objects.filter(flag__case=case)
+    return ours.exists() and not ours.filter(~equal).exists()
+
+
+def _has(theirs: "QuerySet[Entry]", name: str) -> Q:
+    return Q(Exists(theirs.filter(**{name: OuterRef(name)})))
 
 
 def _near(pdq: bytes) -> list[int]:

@@ -20,6 +20,8 @@ from moderation.forms.review import (
     HandOverForm,
     HoldForm,
     LegalHoldForm,
+    ReopenForm,
+    SendBackForm,
     SkipForm,
 )
 from moderation.models import (
@@ -32,11 +34,21 @@ from moderation.models import (
     Review,
     Wellness,
 )
-from moderation.models.case import HarmClass
 from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
-from moderation.review import answers, budget, exposure, handing, noting, queue, withdrawn
+from moderation.review import (
+    answers,
+    budget,
+    decisions,
+    exposure,
+    handing,
+    merging,
+    noting,
+    offers,
+    queue,
+    withdrawn,
+)
 
-from . import case_story, case_why, words
+from . import case_story, case_why, consequences, words
 from .paging import page_of, query_without
 from .people import person_of
 from .policy import policy
@@ -46,7 +58,6 @@ MATCHES = 20
 TEXT_CHARACTERS = 4000
 SCALE = {"pdq": 64, "phash": 16}  # bits; unrelated pictures lie near half of all bits
 SCALE_WIDTH = 200  # units of the drawing
-REPORTED = (HarmClass.CSAM, HarmClass.NON_PHOTOGRAPHIC)
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,8 @@ def show(
 ) -> HttpResponse:
     """Render the case page; it goes on record where the person does not hold the case.
 
-    ``more``: conflict, draft, ticket, level, drawing, refused, unsealed, hold_form; ``asides``: the
-    forms of what one does instead of answering, where they were sent and were wrong.
+    ``more``: conflict, draft, ticket, level, drawing, refused, unsealed, hold_form, reopen_form;
+    ``asides``: the forms of what one does instead of answering, where they were sent and wrong.
     """
     user = person_of(request)
     entry = entry or entry_of(case, request.GET.get("entry"))
@@ -88,6 +99,7 @@ def show(
         form = form or fresh_form(case, user=user)
         context["offers"] = offered(case, context)
         context["reason_need"] = reason_need(form, context["offers"])
+        context["alike"] = merging.alike(case, entry, by=user) if entry is not None else []
         context["asides"] = aside_forms(case, user=user) | (asides or {})
     standing = [] if context["blind"] else earlier(case)
     decision = None if context["blind"] else case.decisions.standing().last()
@@ -101,12 +113,15 @@ def show(
         "note_form": NoteForm() if noting.may_note(case, by=user) else None,
         "policy": policy(),
         "earlier": standing,
+        "own_answer": next((each for each in standing if each.reviewer_id == user.pk), None),
         "decision": decision,
-        "agreement": case_story.agreement(standing) if case.state == Case.State.CLOSED else "",
+        "agreement": case_story.agreement(standing) if case.state in Case.FINISHED else "",
         "kept": decision is not None and decision.verdict == Decision.Verdict.CLEARED,
         "form": form,
         "may_unmask": user.has_perm(URL_RAW),
         "hold_form": LegalHoldForm() if user.has_perm(LEGAL_HOLD) else None,
+        "reopen_form": ReopenForm() if may_reopen(case, user=user) else None,
+        "code_open": not context["blind"] and decisions.code_is_open(case),
         "undoable": answers.undoable(by=user),
         "may_decide": user.has_perm(DECIDE),
         "why_not": "" if held else queue.why_not(case, user=user),
@@ -140,10 +155,18 @@ def frame(case: Case, *, user: User) -> dict[str, Any]:
         # Who may be the second person learns nothing of who is the first, not even a pseudonym.
         "held_by": case.leased_by if live and not own and user.has_perm(DECIDE_FINAL) else None,
         "seconds_left": int((expires - now).total_seconds()) if expires is not None else 0,
-        "blind": not deciding and case.state != Case.State.CLOSED,
+        "blind": not deciding and not told(case),
         "stage": queue.STAGE.get(Case.State(case.state), ""),
         "reach": answers.reach(case),
     }
+
+
+def told(case: Case) -> bool:
+    """Whether everybody may read what was answered: it is decided, and so is what it is part of."""
+    if case.state != Case.State.MERGED:
+        return case.state == Case.State.CLOSED
+    root = Case.objects.get(pk=merging.root_of(case.pk))
+    return root.state == Case.State.CLOSED
 
 
 def stage(case: Case, entry: Entry | None, *, user: User) -> dict[str, Any]:
@@ -224,6 +247,11 @@ def group(case: Case) -> Any:
     )
 
 
+def may_reopen(case: Case, *, user: User) -> bool:
+    """Whether this person may have the case decided anew."""
+    return case.state in Case.FINISHED and user.has_perm(DECIDE_FINAL)
+
+
 def worded(entries: Page[Entry]) -> Page[Entry]:
     """The page of entries, each with ``outcome_words``."""
     for entry in entries:
@@ -232,8 +260,18 @@ def worded(entries: Page[Entry]) -> Page[Entry]:
 
 
 def earlier(case: Case) -> list[Review]:
-    """The answers that count in this round, oldest first: for a lead, or once it is closed."""
-    return list(case.reviews.standing().select_related("reviewer__person").order_by("pk"))
+    """The answers that count in this round, oldest first: for a lead, or once it is decided.
+
+    Each with ``levels_used``: which previews its person looked at.
+    """
+    answers = list(case.reviews.standing().select_related("reviewer__person").order_by("pk"))
+    looks = case.reveals.filter(opened_at__isnull=False).order_by()
+    seen = set(looks.values_list("reviewer", "level").distinct())
+    for review in answers:
+        levels = sorted(level for who, level in seen if who == review.reviewer_id)
+        used = ", ".join(f"L{level}" for level in levels) or "no picture"
+        review.levels_used = used  # type: ignore[attr-defined]
+    return answers
 
 
 def fresh_form(case: Case, *, user: User) -> AnswerForm:
@@ -248,6 +286,7 @@ def aside_forms(case: Case, *, user: User) -> dict[str, Form]:
         "hold": HoldForm(),
         "hand_over": HandOverForm(receivers=handing.receivers(case, by=user)),
         "skip": SkipForm(),
+        "send_back": SendBackForm(),
     }
 
 
@@ -263,12 +302,8 @@ def initial(case: Case) -> dict[str, Any]:
 
 
 def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answers with key, words and consequence; a lead has nobody to escalate to."""
-    behind = {
-        review.answer in Review.REMOVALS
-        for review in ([] if context["blind"] else earlier(case))
-        if review.answer != Review.Answer.ESCALATE
-    }
+    """The answers with key, words and consequence, in their fixed order."""
+    facts = consequences.facts(case, context, [] if context["blind"] else earlier(case))
     return [
         {
             "key": number,
@@ -276,60 +311,21 @@ def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
             "label": offer.answer.label,
             "locked": offer.locked,
             "explain": offer.explain,
-            "removes": offer.answer in Review.REMOVALS,
-            "consequence": consequence(
-                offer.answer,
-                stage=context["stage"],
-                reach=context["reach"],
-                reported=case.harm_class in REPORTED,
-                behind=behind,
-            ),
+            "classes": " ".join(offer.classes),
+            "names_a_case": offer.answer == Review.Answer.DUPLICATE_OF,
+            "consequence": consequences.of(offer.answer, facts),
         }
-        for number, offer in enumerate(answers.offers(case, stage=context["stage"]), start=1)
-        if (offer.answer, context["stage"]) != (Review.Answer.ESCALATE, Review.Stage.LEAD)
+        for number, offer in enumerate(offers.offers(case, stage=context["stage"]), start=1)
     ]
 
 
 def reason_need(form: AnswerForm, offers: list[dict[str, Any]]) -> str:
     """Whether a written reason is needed, as far as it can be said before the answer changes."""
     chosen = [offer for offer in offers if offer["code"] == form["answer"].value()]
-    explained = any(offer["explain"] for offer in chosen or offers)
+    explained = any(offer["explain"] and not offer["locked"] for offer in chosen or offers)
     if not explained:
         return "optional"
     return "required" if chosen else "needed for some answers"
-
-
-def consequence(
-    answer: Review.Answer,
-    *,
-    stage: str,
-    reach: dict[str, int],
-    reported: bool,
-    behind: set[bool],
-) -> str:
-    """What follows from an answer, in one or two sentences; nothing of the first answer in it.
-
-    ``behind`` is for leads: whether another person is for removal (True), for keeping (False).
-    """
-    if answer == Review.Answer.ESCALATE:
-        return "A lead decides. Nothing is removed or kept until then."
-    entries = _count(reach["entries"], "entry", "entries")
-    revisions = _count(reach["revisions"], "revision", "revisions")
-    removes = answer in Review.REMOVALS
-    effect = f"keeps {entries}"
-    if removes:
-        effect = f"removes {entries} in {revisions}"
-        effect += _report(reach) if reported else ""
-    if stage == Review.Stage.SECOND:
-        return f"If the two of you agree: {effect}. If not, a lead decides."
-    if removes in behind:
-        return f"{effect[0].upper()}{effect[1:]}. The case is closed."
-    return f"Asks a second person. If they agree: {effect}."
-
-
-def _report(reach: dict[str, int]) -> str:
-    """Hotlines are told links, never files: without one there is nothing to draft."""
-    return ", drafts 1 report" if reach["links"] else "; no report: no entry has a link"
 
 
 def record_view(case: Case, *, by: User) -> None:
@@ -366,7 +362,3 @@ def _on_scale(alike: list[Match]) -> Evidence:
 
 def _prefix(value: bytes | memoryview | None) -> str:
     return bytes(value)[:4].hex() if value is not None else ""
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -13,6 +13,7 @@ from moderation.models.case import HarmClass
 from moderation.models.entry import copy_words
 from moderation.models.person import pseudonym_of
 from moderation.review import decisions
+from moderation.review.codes import CODES
 from moderation.review.passing import SkipReason
 
 from . import words
@@ -31,8 +32,17 @@ TURN = {
     Review.Stage.SECOND: "second person",
     Review.Stage.LEAD: "lead",
 }
+WHY = {str(code): str(label) for code, label in Review.Another.choices}
 SKIPPED = {f"skipped_{each.value}": f"skipped: {each.label}" for each in SkipReason}
-VERDICTS = ("case_confirmed", "case_cleared")
+VERDICTS = ("case_confirmed", "case_cleared", "case_merged")
+NEW_ROUNDS = tuple(decisions.NEW_ROUND.values())
+DISPUTE_IN = re.compile(r"dispute_(upheld|rejected) (\d{1,18})")
+MERGED_IN = re.compile(r"merged_meanwhile case (\d{1,18})")
+SAID = {
+    "waited": "Nobody could tell, and the time that such a case waits is over.",
+    "legal_hold": "It came under legal hold, so it stays a case of its own.",
+}
+OWNER = {"upheld": "agrees that a known hash is wrong", "rejected": "stands by a known hash"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,9 @@ class Reopening:
 
 def reopening(case: Case) -> Reopening | None:
     """The latest reopening of a case that is in work; None for one in its first round."""
-    if not case.reopened_because or case.state == Case.State.CLOSED:
+    if not case.reopened_because or case.state in Case.FINISHED:
         return None
-    event = _events(case).filter(action="case_reopened").order_by("-seq").first()
+    event = _events(case).filter(action__in=NEW_ROUNDS).order_by("-seq").first()
     decision = case.decisions.standing().last()
     return Reopening(
         event.at if event is not None else None,
@@ -60,7 +70,15 @@ def reopening(case: Case) -> Reopening | None:
 
 
 def because(code: str, *, event: CustodyEvent | None) -> str:
-    """The reason of a reopening as a sentence; empty for a reason that has no words."""
+    """The reason of a new round as a sentence; empty for a reason that has no words."""
+    if code.startswith(decisions.BY_LEAD):
+        return f"A lead: {code.removeprefix(decisions.BY_LEAD)}"
+    if code.startswith("answered scan "):
+        return "Nobody could tell, and a scan has an answer for it since."
+    if found := DISPUTE_IN.fullmatch(code):
+        return f"The list owner {OWNER[found[1]]} (dispute {found[2]})."
+    if found := MERGED_IN.fullmatch(code):
+        return f"Case {found[1]}, which it was to be part of, became part of this one."
     if found := VERSION_IN.fullmatch(code):
         version = HashListVersion.objects.filter(pk=found[1]).select_related("hash_list").first()
         if version is not None:
@@ -70,7 +88,7 @@ def because(code: str, *, event: CustodyEvent | None) -> str:
             )
     if code == "new_match" and event is not None:
         return _new_match(event)
-    return ""
+    return SAID.get(code, "")
 
 
 def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
@@ -103,7 +121,7 @@ def _told_once(event: CustodyEvent) -> tuple[object, ...]:
 
 def rounds(case: Case) -> dict[int, list[Review]]:
     """The answers of the round that each verdict ended, by the number of the verdict's event."""
-    told = _events(case).filter(action__in=("answer_settled", "case_reopened", *VERDICTS))
+    told = _events(case).filter(action__in=("answer_settled", *NEW_ROUNDS, *VERDICTS))
     reviews = case.reviews.exclude(answer="").in_bulk()
     found, standing = {}, list[Review]()
     for event in told.order_by("seq"):
@@ -123,6 +141,8 @@ def detail(event: CustodyEvent, behind: dict[int, list[Review]]) -> str:
         case "answer_given":
             harm = after.get("harm_class")
             told = Review.Answer(after["answer"]).label
+            if "duplicate_of" in after:
+                return f"{told} · case {after['duplicate_of']}"
             return f"{told} · {HarmClass(harm).label}" if harm else told
         case "case_claimed":
             return AS[Review.Stage(after["stage"])]
@@ -139,9 +159,15 @@ def detail(event: CustodyEvent, behind: dict[int, list[Review]]) -> str:
             return "to whoever is next" if after["to"] == "queue" else f"to {after['to']}"
         case "case_taken_over":
             return f"from {after['from']}"
-        case "case_reopened":
+        case "case_reopened" | "case_woken" | "case_requeued":
             return because(event.reason, event=event)
-    return event.reason
+        case "case_merged":
+            return f"case {after['into']}"
+        case "case_joined" | "case_parted":
+            return f"case {after['case']}, {after['entries']} entries"
+        case "case_code_open":
+            return str(Review.Another.CODES.label)
+    return WHY.get(event.reason, event.reason)
 
 
 def agreement(answers: list[Review]) -> str:
@@ -152,8 +178,8 @@ def agreement(answers: list[Review]) -> str:
     if len(answers) < 2:
         return ""
     asked = escalations(answers)
-    verdicts = {each.answer in Review.REMOVALS for each in answers if each not in asked}
-    if len(answers) == 2 and len(verdicts) == 1 and not asked:
+    said = {_verdict(each) for each in answers if each not in asked}
+    if len(answers) == 2 and len(said) == 1 and not asked:
         first, second = answers
         if first.answer == second.answer:
             return f"Both say: {_short(second)}."
@@ -162,8 +188,10 @@ def agreement(answers: list[Review]) -> str:
             f"The first says: {_short(first)}. The second says: {_short(second)}."
         )
     by_lead = answers[-1].stage == Review.Stage.LEAD
-    if len(verdicts) == 1:
+    if asked and len(said) == 1:
         head = "A lead was asked."
+    elif len(said) == 1:
+        head = "Both removed, and a lead settled under which answer and class."
     else:
         head = "Two people differed and a lead decided." if by_lead else "Not all said the same."
     told = "; ".join(
@@ -199,7 +227,13 @@ def _how(match: Match) -> str:
 
 
 def _short(review: Review) -> str:
-    return str(Review.Answer(review.answer).label).partition(": ")[2]
+    label = str(Review.Answer(review.answer).label)
+    return label.partition(": ")[2] or f"{label[0].lower()}{label[1:]}"
+
+
+def _verdict(review: Review) -> str:
+    """What an answer is for: its verdict, or itself where it is for none."""
+    return CODES[review.answer].verdict or review.answer
 
 
 def _events(case: Case) -> Any:

@@ -23,7 +23,7 @@ from moderation.forms.review import (
 from moderation.models import Case, CustodyEvent, Entry, Review
 from moderation.models.case import CaseConflict
 from moderation.permissions import CASE_OPEN, DECIDE, URL_RAW
-from moderation.review import answers, decisions, exposure, queue
+from moderation.review import answers, decisions, exposure, offers, queue
 from moderation.tasks import settle_answer
 
 from . import case_page
@@ -73,18 +73,16 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
             answer=given["answer"],
             harm_class=given["harm_class"],
             reason=given["reason"],
+            duplicate_of=given["duplicate_of"],
             idempotency_key=given["idempotency_key"],
         )
     except (CaseConflict, decisions.SamePerson):
         now = Case.objects.get(pk=pk)
         changed = what_changed(now, given["edit_no"], request)
         return case_page.show(request, now, form=form, status=409, conflict=changed, draft=given)
-    except answers.AnswerNotOffered as refused:
-        form.add_error("answer", str(refused))
-        return case_page.show(request, row, form=form, status=400)
-    except answers.ReasonNeeded as missing:
-        form.add_error("reason", str(missing))
-        form.fields["reason"].widget.attrs["autofocus"] = True
+    except offers.Refused as refused:
+        form.add_error(refused.field, str(refused))
+        form.fields[refused.field].widget.attrs["autofocus"] = True
         return case_page.show(request, row, form=form, status=400)
     except queue.NotYours:
         raise PermissionDenied from None

@@ -12,9 +12,19 @@ from django.utils.dateparse import parse_datetime
 
 from moderation.chain import EXPORTED
 from moderation.hash_lists import reasons
-from moderation.models import Case, CustodyEvent, HashListVersion, Preview, Removal, Review, Scan
+from moderation.models import (
+    Case,
+    CustodyEvent,
+    Dispute,
+    HashListVersion,
+    Preview,
+    Removal,
+    Review,
+    Scan,
+)
 from moderation.models.case import HarmClass, Triage
 from moderation.models.custody import in_groups
+from moderation.review import decisions
 from moderation.review.passing import SkipReason
 
 ACTIONS = {
@@ -24,22 +34,32 @@ ACTIONS = {
     "caption_shown": "caption shown",
     "case_claimed": "case taken",
     "case_cleared": "case closed: kept",
+    "case_code_open": "case removed; a lead settles the answer and the class",
     "case_confirmed": "case closed: removed",
     "case_disputed": "two people differ on the case",
     "case_escalated": "case goes to a lead",
     "case_handed_over": "case handed over",
     "case_held": "case put on hold",
+    "case_joined": "case took another one in",
+    "case_merged": "case became part of another",
     "case_noted": "note written on a case",
     "case_pinned": "case pinned",
     "case_unpinned": "case no longer pinned",
     "case_opened": "case opened by a scan",
+    "case_parted": "case gave one back that was part of it",
     "case_proposed": "case waits for a second person",
     "case_released": "case given back",
     "case_reopened": "case opened again",
+    "case_requeued": "case sent back to be answered anew",
     "case_resumed": "case on hold gone on with",
     "case_taken_over": "case taken over by a lead",
     "case_viewed": "case page read",
+    "case_waiting": "case waits until it can be told",
+    "case_woken": "case that waited is open again",
     "custody_exported": "events taken out of the chain",
+    "dispute_ended": "dispute ended",
+    "dispute_raised": "known hash disputed",
+    "dispute_told": "list owner told of a dispute",
     "exposure_reset": "exposure reset",
     "evidence_deleted": "sealed bytes deleted",
     "fetching_off": "legal basis ended: fetching off",
@@ -115,10 +135,13 @@ OBJECTS = {
 }
 NAMES = {
     "by_link": "by a link",
+    "duplicate_of": "same picture as",
     "edit": "edit number",
     "factor": "second step",
     "factors": "second steps",
     "hash_list": "hash list number",
+    "into": "part of",
+    "known_hash": "known hash",
     "known_hashes": "known hashes",
     "in_full": "events in full",
     "left_out": "entries left out",
@@ -148,7 +171,10 @@ FORMS = {
 }
 KNOWN_REASONS = {
     **{f"skipped_{each.value}": f"skipped: {each.label}" for each in SkipReason},
+    **{str(code): str(label) for code, label in Review.Another.choices},
+    "legal_hold": "a legal hold",
     "new_match": "a new match",
+    "waited": "its time to wait is over",
     "retention": "the retention rule",
     "unused": "sealed, and then never used",
 }
@@ -164,17 +190,19 @@ STAGES = {
     Review.Stage.LEAD: "lead",
 }
 NUMBERED = frozenset(
-    {"case", "decision", "entry", "known_hashes", "reveal", "review", "revision"}
-    | {"reviews", "submission", "undone"}
+    {"case", "decision", "duplicate_of", "entry", "into", "known_hash", "known_hashes"}
+    | {"reveal", "review", "reviews", "revision", "submission", "undone"}
 )
 _CHOICES = {
     "answer": Review.Answer,
+    "outcome": Dispute.Outcome,
     "harm_class": HarmClass,
     "level": Preview.Level,
     "triage": Triage,
 }
 _STATES = {
     "case": Case.State,
+    "dispute": Dispute.State,
     "removal": Removal.State,
     "scan": Scan.State,
 }
@@ -302,6 +330,7 @@ def _reason(text: str, versions: Mapping[int, str]) -> str:
     if match := WITHDRAWN.fullmatch(text):
         version = versions.get(int(match[1]), f"version {match[1]}")
         return f"the list withdrew the value: {version}"
+    text = text.removeprefix(decisions.BY_LEAD)
     return KNOWN_REASONS.get(text, text)
 
 

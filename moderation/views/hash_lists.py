@@ -25,6 +25,7 @@ from moderation.hash_lists.known import ListError
 from moderation.hash_lists.reasons import in_order
 from moderation.models import (
     CustodyEvent,
+    Dispute,
     HashList,
     HashListVersion,
     KnownBlock,
@@ -34,6 +35,7 @@ from moderation.models import (
 )
 from moderation.models.case import HarmClass
 from moderation.permissions import CASE_OPEN, LIST_MANAGE, LIST_VIEW
+from moderation.review import disputes, quality
 
 from . import known_hashes
 from .paging import page_of, query_without
@@ -43,6 +45,7 @@ SALT = "hash list load"
 KEPT_SALT = "hash list upload"
 WITHDRAWN = "known_hash_withdrawn version "  # why a case went back, as its custody event says
 VERSIONS = 10
+DISPUTES = 20
 HELD = 20  # disabled values, and values set aside, that the page of a list shows
 
 
@@ -96,6 +99,9 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
             "matched": known_hashes.most_matched(row),
             "may_manage": request.user.has_perm(LIST_MANAGE),
             "may_open": request.user.has_perm(CASE_OPEN),
+            "disputes": disputes.of_list(row)[:DISPUTES],
+            "disputes_run": Dispute.objects.unended().filter(known_hash__hash_list=row).exists(),
+            "quality": quality.of_list(row),
         }
         | held_values(row)
         | {"passed_over": passed_over(row)},

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from moderation import permissions
 from moderation.models import (
     CustodyEvent,
+    Dispute,
     Grant,
     HashList,
     LegalBasis,
@@ -117,6 +118,12 @@ def lists_to_look_after() -> dict[str, Any]:
         "set_aside": [
             (each, count) for pk, count in set_aside().items() for each in lists.filter(pk=pk)
         ],
+        "disputes": list(
+            Dispute.objects.filter(state=Dispute.State.RAISED)
+            .order_by("known_hash__hash_list__slug")
+            .values_list("known_hash__hash_list__slug")
+            .annotate(count=Count("pk"))
+        ),
         "expiring": list(lists.filter(expires_at__lt=now + AGREEMENT_NOTICE)),
     }
 

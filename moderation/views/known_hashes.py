@@ -141,6 +141,7 @@ def _page(request: HttpRequest, pk: int, form: DisableForm, *, status: int = 200
             "disabled": row.is_disabled(),
             "prefix": bytes(row.value)[:4].hex(),
             "form": form,
+            "disputes": row.disputes.all(),
             "may_manage": request.user.has_perm(LIST_MANAGE),
         }
         | facts_of(row),

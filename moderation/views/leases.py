@@ -35,21 +35,21 @@ def hold(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep the case for some hours and work on another meanwhile."""
     row, form = case_of(request, pk), HoldForm(request.POST)
     if not form.is_valid():
-        return _again(request, row, hold=form)
+        return again(request, row, hold=form)
     try:
         until = holding.hold(
             row,
             by=person_of(request),
-            token=_token(request),
+            token=token_of(request),
             hours=form.cleaned_data["hours"],
             reason=form.cleaned_data["why"],
             draft=draft_in(request.POST),
         )
     except CaseConflict:
-        return _too_late(request, pk)
+        return too_late(request, pk)
     except holding.TooManyHolds as refused:
         form.add_error(None, str(refused))
-        return _again(request, row, hold=form)
+        return again(request, row, hold=form)
     messages.success(request, f"Case {pk} is on hold for you until {until:%-d %b, %H:%M} UTC.")
     return redirect("moderation:my_cases")
 
@@ -61,22 +61,22 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     row, user = case_of(request, pk), person_of(request)
     form = HandOverForm(request.POST, receivers=handing.receivers(row, by=user))
     if not form.is_valid():
-        return _again(request, row, hand_over=form)
+        return again(request, row, hand_over=form)
     receiver = form.cleaned_data["receiver"]
     try:
         handing.hand_over(
             row,
             by=user,
-            token=_token(request),
+            token=token_of(request),
             to=receiver,
             note=form.cleaned_data["note"],
             draft=draft_in(request.POST),
         )
     except CaseConflict:
-        return _too_late(request, pk)
+        return too_late(request, pk)
     except handing.NoReceiver as refused:
         form.add_error("receiver", str(refused))
-        return _again(request, row, hand_over=form)
+        return again(request, row, hand_over=form)
     if receiver is None:
         messages.success(request, f"Case {pk} is back in the queue, with your note.")
     else:
@@ -90,12 +90,12 @@ def skip(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the case back for a reason from the list."""
     row, form = case_of(request, pk), SkipForm(request.POST)
     if not form.is_valid():
-        return _again(request, row, skip=form)
+        return again(request, row, skip=form)
     reason = passing.SkipReason(form.cleaned_data["skip_reason"])
     try:
-        passing.skip(row, by=person_of(request), token=_token(request), reason=reason)
+        passing.skip(row, by=person_of(request), token=token_of(request), reason=reason)
     except CaseConflict:
-        return _too_late(request, pk)
+        return too_late(request, pk)
     messages.success(request, f"Case {pk} is back in the queue. {PASSED_ON}")
     return redirect("moderation:queue")
 
@@ -106,9 +106,9 @@ def not_for_me(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the case back; nobody asks why."""
     row = case_of(request, pk)
     try:
-        passing.not_for_me(row, by=person_of(request), token=_token(request))
+        passing.not_for_me(row, by=person_of(request), token=token_of(request))
     except CaseConflict:
-        return _too_late(request, pk)
+        return too_late(request, pk)
     messages.success(request, f"Case {pk} is back in the queue. {PASSED_ON}")
     return redirect("moderation:queue")
 
@@ -128,20 +128,20 @@ def take_over(request: HttpRequest, pk: int) -> HttpResponse:
 PASSED_ON = "Start next does not give it to you again; from the list you can still take it."
 
 
-def _token(request: HttpRequest) -> str:
+def token_of(request: HttpRequest) -> str:
     form = HeldForm(request.POST)
     return form.cleaned_data["token"] if form.is_valid() else ""
 
 
-def _again(request: HttpRequest, row: Case, **asides: Form) -> HttpResponse:
+def again(request: HttpRequest, row: Case, **asides: Form) -> HttpResponse:
     """The page as it was, with what was written and with what is wrong."""
     if not Case.objects.worked_on_by(person_of(request)).filter(pk=row.pk).exists():
-        return _too_late(request, row.pk)
+        return too_late(request, row.pk)
     form = AnswerForm(initial=case_page.initial(row) | draft_in(request.POST))
     return case_page.show(request, row, form=form, status=400, asides=asides)
 
 
-def _too_late(request: HttpRequest, pk: int) -> HttpResponse:
+def too_late(request: HttpRequest, pk: int) -> HttpResponse:
     """409: the case is not this tab's any more. What was written is shown, to take it along."""
     now = Case.objects.get(pk=pk)
     changed = what_changed(now, now.edit_no, request)

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST
 
 from moderation.evidence import legal_holds
 from moderation.forms.review import LegalHoldForm
+from moderation.models.case import CaseConflict
 from moderation.permissions import CASE_OPEN, LEGAL_HOLD
 
 from . import case_page
@@ -23,10 +24,15 @@ def set_hold(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return case_page.show(request, row, hold_form=form, status=400)
     reason = form.cleaned_data["hold_reason"]
-    if legal_holds.set_hold(row, by=person_of(request), reason=reason):
-        messages.success(request, "Legal hold set. Nothing sealed for this case is deleted now.")
-    else:
-        messages.error(request, "This case already was under legal hold. Nothing was changed.")
+    try:
+        if legal_holds.set_hold(row, by=person_of(request), reason=reason):
+            messages.success(
+                request, "Legal hold set. Nothing sealed for this case is deleted now."
+            )
+        else:
+            messages.error(request, "This case already was under legal hold. Nothing was changed.")
+    except CaseConflict:
+        messages.error(request, "This case is part of another one: put that under legal hold.")
     return redirect("moderation:case", pk=pk)
 
 

@@ -178,14 +178,11 @@ def history(report: Report) -> list[dict[str, Any]]:
 
 
 def codes_that_differ(report: Report) -> list[Review]:
-    """The two answers behind the decision if both remove, for different reasons; none otherwise."""
-    decision = report.case.decisions.standing().last()
-    if decision is None:
-        return []
-    behind = report.case.reviews.standing().filter(
-        reviewer__in=[decision.first_id, decision.second_id], answer__in=Review.REMOVALS
-    )
-    answers = list({review.reviewer_id: review for review in behind.order_by("pk")}.values())
+    """The removal answers of the case's round where they give different reasons; none otherwise.
+
+    A lead's, if there is one, is the last: it settled the code of the decision.
+    """
+    answers = list(report.case.reviews.standing().filter(answer__in=Review.REMOVALS).order_by("pk"))
     return answers if len({review.answer for review in answers}) > 1 else []
 
 

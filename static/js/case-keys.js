@@ -29,6 +29,12 @@ function press(selector) {
   return Boolean(found);
 }
 
+function look(selector) {
+  const found = one(selector);
+  found?.focus();
+  return Boolean(found);
+}
+
 function raise() {
   const stage = one("[data-stage]");
   const now = Number(stage?.dataset.level ?? 0);
@@ -72,7 +78,9 @@ function act(event) {
   if (key === "h") return open_("hold");
   if (key === "u") return open_("hand-over");
   if (key === "n") return open_("skip");
-  if (/^[1-4]$/.test(key)) return choose(key);
+  if (/^[1-8]$/.test(key)) return choose(key);
+  if (key === "e") return choose("7");
+  if (key === "a") return look("[data-round]");
   if (key === "v") return raise();
   if (key === "d") return draw();
   if (key === "z") return press("[data-undo] button");

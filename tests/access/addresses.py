@@ -14,7 +14,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from model_bakery import baker
 
-from moderation.models import LegalBasis, SavedView
+from moderation.models import Dispute, LegalBasis, SavedView
 from moderation.permissions import ROLES
 from reports.models import Report
 from tests.moderation.review.making import make_case
@@ -94,6 +94,11 @@ class Objects:
                 "token": default_token_generator.make_token(somebody),
             },
         }
+        self.dispute = Dispute.objects.create(
+            known_hash=hash_list.known_hashes.first(),
+            decision=report.case.decisions.get(),
+            disabled=False,
+        )
         LegalBasis.objects.create(
             basis="agreement 7", jurisdiction="GB", officer="Officer", until="2099-01-01T00:00Z"
         )
@@ -120,6 +125,8 @@ class Objects:
             return {"pk": self.somebody.grants.get().pk}
         if parts[:2] == ["team", "trainings"]:
             return {"pk": self.somebody.trainings.get().pk}
+        if parts[:2] == ["hash-lists", "disputes"]:
+            return {"pk": self.dispute.pk}
         if parts[:2] == ["reports", "cases"]:
             return {"pk": self.report.case_id}
         return self.values[parts[0]]

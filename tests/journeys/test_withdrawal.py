@@ -62,7 +62,7 @@ def test_what_is_withdrawn_is_looked_at_again(
         if name != "half-way":
             settled(cases[name], second_reviewer, "REMOVE_KNOWN")
     for person in (reviewer, second_reviewer):
-        settled(cases["cleared"], person, "KEEP_FALSE_MATCH")
+        settled(cases["cleared"], person, "KEEP")
     filed(cases["filed"], by=second_reporter, composer=reporter)
     before = states()
     assert before == {
@@ -96,8 +96,8 @@ def test_what_is_withdrawn_is_looked_at_again(
     assert not Report.objects.unsent().filter(case=cases["withdrawn"]).exists()
     assert Report.objects.get(case=cases["filed"]).state == Report.State.SENT
 
-    settled(cases["withdrawn"], reviewer, "KEEP_FALSE_MATCH")
-    settled(cases["withdrawn"], second_reviewer, "KEEP_FALSE_MATCH")
+    settled(cases["withdrawn"], reviewer, "KEEP")
+    settled(cases["withdrawn"], second_reviewer, "KEEP")
     tasks.rescan_due()
     assert states()["withdrawn"] == "closed"  # once per version, not for ever
     assert not Removal.objects.standing().filter(entry__flag__case=cases["withdrawn"]).exists()

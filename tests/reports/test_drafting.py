@@ -96,8 +96,8 @@ def test_a_cleared_case_and_an_open_one_have_no_report(
     reviewer: User, second_reviewer: User
 ) -> None:
     cleared = make_case()
-    settled(cleared, reviewer, "KEEP_FALSE_MATCH")
-    settled(cleared, second_reviewer, "KEEP_FALSE_MATCH")
+    settled(cleared, reviewer, "KEEP")
+    settled(cleared, second_reviewer, "KEEP")
     for case in (cleared, make_case()):
         with pytest.raises(ReportRefused, match="not confirmed"):
             drafting.draft(case)

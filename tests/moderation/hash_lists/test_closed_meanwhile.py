@@ -21,7 +21,7 @@ from .rows import flagged_case
 from .test_withdrawals import known
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KEEP = "KEEP_FALSE_MATCH"
+KEEP, REMOVE = "KEEP_LIST_ERROR", "REMOVE_KNOWN"
 
 
 def loaded(rows: list[tuple[int, str]], label: str) -> HashListVersion:
@@ -71,12 +71,12 @@ def until_one_waits() -> None:
 
 def test_closed_while_the_load_runs(reviewer, second_reviewer):
     loaded([(1, "A"), (2, "A")], "1")
-    case = settled(flagged_case(known(1)), reviewer, KEEP)
+    case = settled(flagged_case(known(1)), reviewer, REMOVE)
     with ThreadPoolExecutor(2) as pool:
         with known_hashes_locked(pool):
             loading = pool.submit(loaded, [(2, "A")], "2")
             until_one_waits()  # its version is made, its values are not in
-            case = settled(case, second_reviewer, KEEP)
+            case = settled(case, second_reviewer, REMOVE)
             assert case.state == Case.State.CLOSED
             assert not loading.done()
         version = loading.result(30)

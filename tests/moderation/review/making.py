@@ -27,7 +27,8 @@ from moderation.models import (
     SealedObject,
     Shard,
 )
-from moderation.review import answers, queue
+from moderation.review import answers, decisions, queue
+from moderation.review.codes import CODES
 from moderation.scanning import facets
 from tests.known import known_row
 
@@ -160,8 +161,13 @@ def record_basis() -> LegalBasis:
 
 
 def answer(case: Case, by: User, code: str, **fields: Any) -> Any:
-    """Claim and answer, with a reason where one is needed; the answer is still undoable."""
-    if code in ("KEEP_FALSE_MATCH", "ESCALATE"):
+    """Claim and answer, with a reason where one is needed; the answer is still undoable.
+
+    KEEP is the keep that fits: of a near match, or against a known hash that is equal.
+    """
+    if code == "KEEP":
+        code = "KEEP_LIST_ERROR" if decisions.exact_matches(case) else "KEEP_FALSE_MATCH"
+    if CODES[code].explain:
         fields = {"reason": "another ship"} | fields
     held = queue.claim(case, by=by)
     return answers.give(

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from moderation.models import Case, CustodyEvent, Decision, Review
 from moderation.models.case import CaseConflict
-from moderation.review import answers, decisions, leases, queue
+from moderation.review import answers, decisions, leases, offers, queue
 from tests.moderation.review.making import (
     add_entry,
     answer,
@@ -63,7 +64,7 @@ def test_only_removals_carry_a_harm_class(reviewer):
 def test_the_same_key_again_changes_nothing(reviewer):
     held = queue.claim(make_case(), by=reviewer)
     first = give(held, reviewer)
-    again = give(held, reviewer, answer="KEEP_FALSE_MATCH")
+    again = give(held, reviewer, answer="KEEP_LIST_ERROR")
     assert again == first
     assert again.answer == "REMOVE_KNOWN"
     assert Case.objects.get().edit_no == 1
@@ -114,7 +115,7 @@ def test_one_person_cannot_answer_twice_in_a_round(reviewer):
 def test_remove_known_needs_more_than_a_trial_list(reviewer):
     case = make_case(trust="trial")
     held = queue.claim(case, by=reviewer)
-    with pytest.raises(answers.AnswerNotOffered, match="trial"):
+    with pytest.raises(offers.AnswerNotOffered, match="trial"):
         give(held, reviewer)
     assert give(held, reviewer, answer="REMOVE_SUSPECT").answer == "REMOVE_SUSPECT"
 
@@ -122,17 +123,17 @@ def test_remove_known_needs_more_than_a_trial_list(reviewer):
 def test_a_lead_cannot_escalate_further(reviewer, lead):
     case = settled(make_case(), reviewer, "ESCALATE")
     held = queue.claim(case, by=lead)
-    with pytest.raises(answers.AnswerNotOffered, match="lead"):
+    with pytest.raises(offers.AnswerNotOffered, match="lead"):
         give(held, lead, answer="ESCALATE", reason="still unsure")
 
 
 @pytest.mark.parametrize("reason", ["", " \n"])
 def test_an_escalation_and_a_keep_against_an_exact_match_take_a_reason(reviewer, reason):
     held = queue.claim(make_case(), by=reviewer)
-    for code in ("ESCALATE", "KEEP_FALSE_MATCH"):
-        with pytest.raises(answers.ReasonNeeded):
+    for code in ("ESCALATE", "KEEP_LIST_ERROR"):
+        with pytest.raises(offers.ReasonNeeded):
             give(held, reviewer, answer=code, reason=reason)
-    assert give(held, reviewer, answer="KEEP_FALSE_MATCH", reason=" ship ").reason == "ship"
+    assert give(held, reviewer, answer="KEEP_LIST_ERROR", reason=" ship ").reason == "ship"
 
 
 def test_a_keep_of_near_matches_takes_no_reason(reviewer):
@@ -142,7 +143,7 @@ def test_a_keep_of_near_matches_takes_no_reason(reviewer):
 
 def test_no_other_answer_exists(reviewer):
     held = queue.claim(make_case(), by=reviewer)
-    with pytest.raises(answers.AnswerNotOffered):
+    with pytest.raises(offers.AnswerNotOffered):
         give(held, reviewer, answer="BAN")
 
 
@@ -162,7 +163,7 @@ def test_undo_returns_case_and_lease(reviewer):
 
 def test_undo_of_a_second_answer_goes_back_to_proposed(reviewer, second_reviewer):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN")
-    review = answer(case, second_reviewer, "KEEP_FALSE_MATCH")
+    review = answer(case, second_reviewer, "KEEP")
     back = answers.undo(review, by=second_reviewer)
     assert back.state == "proposed"
     assert case.reviews.get(ended="").stage == "second"
@@ -186,6 +187,22 @@ def test_undo_a_second_early_and_a_second_late(reviewer):
     with pytest.raises(CaseConflict):
         answers.undo(late, by=reviewer)
     assert answers.undoable(by=reviewer) is None
+
+
+@pytest.mark.parametrize(("seconds", "undone"), [(59, True), (61, False)])
+def test_undo_ends_with_the_minute_and_nothing_leaves_before(reviewer, seconds, undone):
+    review = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    Review.objects.update(  # as if it were given that long ago
+        answered_at=F("answered_at") - timedelta(seconds=seconds),
+        settles_at=F("settles_at") - timedelta(seconds=seconds),
+    )
+    assert answers.settle(review.pk) != undone
+    if undone:
+        assert answers.undo(review, by=reviewer).state == "open"
+        return
+    with pytest.raises(CaseConflict):
+        answers.undo(review, by=reviewer)
+    assert Case.objects.get().state == "proposed"
 
 
 def test_undo_is_ones_own_and_once(reviewer, second_reviewer):

@@ -163,11 +163,11 @@ def test_an_answer_leaves_no_draft_and_undo_brings_it_back(reviewer):
     case = make_case()
     held = queue.claim(case, by=reviewer)
     queue.renew(held, by=reviewer, token=held.lease_token, draft=DRAFT)
-    review = answer(case, reviewer, "KEEP_FALSE_MATCH", reason="another boat")
+    review = answer(case, reviewer, "KEEP", reason="another boat")
     assert Review.objects.get().draft == {}
     answers.undo(review, by=reviewer)
     again = case.reviews.get(ended="")
-    assert again.draft == {"answer": "KEEP_FALSE_MATCH", "reason": "another boat"}
+    assert again.draft == {"answer": "KEEP_LIST_ERROR", "reason": "another boat"}
 
 
 def test_no_draft_outlives_its_case_or_its_round(reviewer, second_reviewer, person):

@@ -34,7 +34,7 @@ def test_the_tally_is_the_count_whatever_happens_to_cases(reviewer, second_revie
     assert tally() == counted() == {("closed", "critical"): 1}
     case = settled(make_case(triage="high"), reviewer, "REMOVE_KNOWN")
     assert tally() == counted()
-    settled(case, second_reviewer, "KEEP_FALSE_MATCH")
+    settled(case, second_reviewer, "KEEP")
     assert tally() == counted()
     assert tally()["disputed", "high"] == 1
 
@@ -62,9 +62,9 @@ def test_the_figures_are_what_a_count_of_every_case_gives(person, reviewer, seco
     for number in range(12):
         case = make_case(priority=float(number % 3), triage="high")
         if number % 4 == 1:
-            settled(case, (reviewer, third)[number % 2], "KEEP_FALSE_MATCH")
+            settled(case, (reviewer, third)[number % 2], "KEEP")
         if number % 4 == 2:
-            settled(settled(case, second_reviewer, "REMOVE_KNOWN"), third, "KEEP_FALSE_MATCH")
+            settled(settled(case, second_reviewer, "REMOVE_KNOWN"), third, "KEEP")
         if number % 4 == 3:
             settled(case, third, "ESCALATE")
     queue.claim_next(by=second_reviewer)

@@ -46,9 +46,9 @@ def test_it_is_remembered_at_the_next_stage_and_forgotten_in_the_next_round(
     third = person("tess", "reviewer")
     case = make_case()
     pass_on(case, reviewer, NOT_FOR_ME)
-    settled(case, second_reviewer, "KEEP_FALSE_MATCH")
+    settled(case, second_reviewer, "KEEP")
     assert queue.claim_next(by=reviewer) is None
-    settled(case, third, "KEEP_FALSE_MATCH")
+    settled(case, third, "KEEP")
     decisions.reopen(case, because="new_match")
     assert queue.claim_next(by=reviewer) == case
 
@@ -120,7 +120,7 @@ def test_the_figures_say_so_to_oneself_alone(reviewer, second_reviewer):
     mine, theirs = listing.figures(reviewer), listing.figures(second_reviewer)
     assert (mine["yours"], mine["you_passed_on"], mine["waiting"]) == (1, 1, 2)
     assert (theirs["yours"], theirs["you_passed_on"], theirs["waiting"]) == (2, 0, 2)
-    settled(case, reviewer, "KEEP_FALSE_MATCH")  # after all
+    settled(case, reviewer, "KEEP")  # after all
     mine = listing.figures(reviewer)
     assert (mine["yours"], mine["you_passed_on"], mine["you_answered"]) == (1, 0, 1)
 

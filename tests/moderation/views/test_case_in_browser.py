@@ -52,8 +52,8 @@ def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):  # noqa: F811
     queue.claim(first, by=reviewer)
     page = opened(reviewer, at(first))
     page.wait_for_selector(READY)
-    page.keyboard.press("3")
-    expect(page.locator("[data-digit='3']")).to_be_checked()
+    page.keyboard.press("4")
+    expect(page.locator("[data-digit='4']")).to_be_checked()
     assert not Review.objects.exclude(answer="").exists()
     page.keyboard.press("Control+Enter")
     page.wait_for_url(f"**{at(second)}")
@@ -98,7 +98,7 @@ def test_a_reason_in_the_deaf_time_is_sent_by_its_key(opened, reviewer):  # noqa
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
-    page.locator("[data-digit='3']").check()
+    page.locator("[data-digit='4']").check()
     page.locator("[data-answer] textarea").type("Another ship.")
     page.wait_for_selector(READY)
     page.keyboard.press("Control+Enter")
@@ -123,7 +123,7 @@ def test_leaving_with_a_typed_reason_asks_first(opened, lead):  # noqa: F811
     assert page.url.endswith(at(case))
     assert Case.objects.get().legal_hold_since is None
     page.locator("#legal-hold").get_by_label("Reason").fill("")
-    page.locator("[data-digit='3']").check()
+    page.locator("[data-digit='4']").check()
     page.get_by_role("button", name="Confirm and stay").click()
     expect(page.locator("[data-undo]")).to_be_visible()
     assert len(asked) == 3
@@ -167,7 +167,7 @@ def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
     page.wait_for_selector(READY)
-    page.keyboard.press("3")
+    page.keyboard.press("4")
     page.keyboard.press("Shift+Enter")
     expect(page.locator("[data-undo]")).to_be_visible()
     expect(page.locator(".decision")).to_contain_text("You have just answered it")
@@ -175,7 +175,7 @@ def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
     page.wait_for_selector(READY)
     page.keyboard.press("z")
     expect(page.locator(".messages")).to_contain_text("Undone")
-    expect(page.locator("[data-digit='3']")).to_be_checked()
+    expect(page.locator("[data-digit='4']")).to_be_checked()
     assert Case.objects.get().state == "open"
 
 
@@ -185,7 +185,7 @@ def test_an_escalation_is_not_sent_without_a_reason(opened, reviewer):  # noqa: 
     page = opened(reviewer, at(case))
     page.wait_for_selector(READY)
     reason = page.locator("[data-answer] textarea")
-    page.keyboard.press("4")
+    page.keyboard.press("7")
     page.keyboard.press("Control+Enter")
     expect(reason).to_be_focused()
     assert not Review.objects.exclude(answer="").exists()
@@ -217,9 +217,9 @@ def test_the_label_says_when_a_reason_is_required_and_the_box_is_in_sight(
     expect(need).to_have_text("needed for some answers")
     for digit, words in (
         ("1", "optional"),
-        ("4", "required"),
+        ("7", "required"),
         ("2", "optional"),
-        ("3", "required"),
+        ("5", "required"),
     ):
         if by_key:
             page.keyboard.press(digit)
@@ -237,7 +237,7 @@ def test_on_a_phone_too_a_needed_reason_comes_into_sight(opened, reviewer):  # n
     case = make_case()
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case), viewport=NARROW)
-    page.locator("[data-digit='4']").check()
+    page.locator("[data-digit='7']").check()
     expect(page.locator("[data-answer] textarea")).to_be_in_viewport(ratio=1)
 
 
@@ -252,7 +252,7 @@ def test_a_refused_answer_shows_its_reason_clear_of_the_buttons(
     case = make_case()
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case), viewport=DESK, java_script_enabled=scripts)
-    page.locator("[data-digit='3']").check()
+    page.locator("[data-digit='5']").check()
     page.locator("[data-answer] textarea").fill(" ")
     page.get_by_role("button", name="Confirm and next").click()
     expect(page.locator("[data-reason] .field-error")).to_contain_text("Write a reason below")
@@ -267,7 +267,7 @@ def test_a_lead_sees_every_answer_at_once(opened, reviewer, second_reviewer, lea
     case = make_case(entries=3)
     why = "The hull is another one, and so is the flag. " * 8
     if disputed:
-        case = settled(case, reviewer, "KEEP_FALSE_MATCH", reason=why)
+        case = settled(case, reviewer, "KEEP", reason=why)
         case = settled(case, second_reviewer, "REMOVE_KNOWN", reason=why)
     else:
         case = settled(case, reviewer, "ESCALATE", reason=why)
@@ -275,7 +275,7 @@ def test_a_lead_sees_every_answer_at_once(opened, reviewer, second_reviewer, lea
     page = opened(lead, at(case), viewport=DESK)
     expect(page.locator("[data-round]")).to_contain_text("so is the flag")
     answers_ = page.locator(".decision .choice")
-    expect(answers_).to_have_count(3)
+    expect(answers_).to_have_count(8)
     for answer_ in answers_.all():
         assert clear_of_the_buttons(page, answer_)
     expect(page.locator("[data-next]")).to_be_in_viewport(ratio=1)
@@ -367,6 +367,45 @@ def test_everything_works_without_scripts(opened, reviewer):  # noqa: F811
     assert list(case.reviews.values_list("ended", flat=True)) == ["undone", "released"]
 
 
+def test_what_goes_with_an_answer_is_asked_for(opened, reviewer):  # noqa: F811
+    case, other = make_case(near=True), make_case(near=True)
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case), viewport=DESK)
+    page.wait_for_selector(READY)
+    number, harm = page.get_by_label("Number of the other case"), page.get_by_label("Harm class")
+    expect(number).not_to_be_visible()
+    page.keyboard.press("3")
+    expect(page.locator(".choice:has(:checked) .choice-text")).to_contain_text(
+        "no report as child sexual abuse material"
+    )
+    expect(harm).to_have_value("")  # the case is classed otherwise: a person says which it is
+    assert clear_of_the_buttons(page, harm)
+    harm.select_option("adult_intimate")
+    page.locator("h1").click()
+    page.keyboard.press("8")
+    expect(harm).not_to_be_visible()
+    assert clear_of_the_buttons(page, number)
+    page.keyboard.press("Control+Enter")
+    expect(number).to_be_focused()
+    page.keyboard.type(str(other.pk))
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-undo]")).to_contain_text("Same picture as another case")
+    assert Review.objects.get(answer="DUPLICATE_OF").duplicate_of == other
+
+
+def test_a_lead_sends_a_dispute_back(opened, reviewer, second_reviewer, lead):  # noqa: F811
+    case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "KEEP")
+    queue.claim(case, by=lead)
+    page = opened(lead, at(case))
+    page.locator("[data-aside=send-back] summary").click()
+    page.locator("[data-aside=send-back] textarea").fill("Look at the mast.")
+    page.get_by_role("button", name="Send it back to “Open”").click()
+    page.goto(at(case))
+    expect(page.locator("[data-reopening]")).to_contain_text("A lead: Look at the mast.")
+    expect(page.locator(".case-line")).to_contain_text("Open")
+    expect(page.locator("[data-round]")).to_have_count(0)
+
+
 def test_the_second_page_has_nothing_of_the_first(opened, reviewer, second_reviewer):  # noqa: F811
     case = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="eel-grass at noon")
     answer(make_case(), reviewer, "ESCALATE")
@@ -435,7 +474,7 @@ def test_no_page_overflows_or_breaks_an_accessibility_rule(
     held = with_previews(make_case(near=True, entries=1, triage="critical"))
     known = make_case(due_at=held.opened_at)
     disputed = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="x" * 300)
-    disputed = settled(disputed, second_reviewer, "KEEP_FALSE_MATCH")
+    disputed = settled(disputed, second_reviewer, "KEEP")
     answer(known, reviewer, "ESCALATE")
     queue.claim(held, by=reviewer)
     queue.claim(disputed, by=lead)

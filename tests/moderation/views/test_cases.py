@@ -249,6 +249,15 @@ def test_a_stale_edit_is_409_and_says_what_changed(
     assert not Review.objects.filter(reviewer=reviewer, answer="REMOVE_KNOWN").exists()
 
 
+def test_sent_twice_it_is_given_once(login, reviewer, enqueued, fields):
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    sent, client = fields(case), login(reviewer)
+    assert [client.post(at("case_answer", case), sent).status_code for _ in range(2)] == [302, 302]
+    assert case.reviews.count() == 1
+    assert CustodyEvent.objects.filter(action="answer_given").count() == 1
+
+
 def test_an_expired_lease_is_409_and_can_be_taken_again(login, reviewer, enqueued, fields):
     case = make_case()
     held = queue.claim(case, by=reviewer)
@@ -296,11 +305,11 @@ def test_a_missing_reason_is_400_and_says_so_at_its_field(login, reviewer, enque
     case = make_case()
     queue.claim(case, by=reviewer)
     page = login(reviewer).post(
-        at("case_answer", case), fields(case, answer="KEEP_FALSE_MATCH", reason=" ")
+        at("case_answer", case), fields(case, answer="KEEP_LIST_ERROR", reason=" ")
     )
     assert page.status_code == 400
     assert page.context["form"].errors == {
-        "reason": ["Write a reason below: it goes against an exact match."]
+        "reason": ["Write a reason below: it goes against the analysts of the list."]
     }
     assert page.context["reason_need"] == "required"
     assert re.search(r"<textarea[^>]* autofocus", text(page))
@@ -311,7 +320,7 @@ def test_a_missing_reason_is_400_and_says_so_at_its_field(login, reviewer, enque
     ("near", "chosen", "need"),
     [
         (False, "", "needed for some answers"),
-        (False, "KEEP_FALSE_MATCH", "required"),
+        (False, "KEEP_LIST_ERROR", "required"),
         (False, "REMOVE_KNOWN", "optional"),
         (True, "KEEP_FALSE_MATCH", "optional"),
         (True, "ESCALATE", "required"),
@@ -323,13 +332,14 @@ def test_the_reason_is_called_what_it_is(login, reviewer, near, chosen, need):
     assert re.search(rf"data-reason-need>{need}<", text(page))
 
 
-def test_a_lead_is_not_offered_to_ask_a_lead(login, reviewer, lead, enqueued, fields):
+def test_a_lead_cannot_ask_a_lead(login, reviewer, lead, enqueued, fields):
     case = settled(make_case(near=True), reviewer, "ESCALATE")
     queue.claim(case, by=lead)
     client = login(lead)
     page = client.get(at("case", case))
-    assert [offer["code"] for offer in page.context["offers"]] == list(Review.Answer)[:3]
-    assert page.context["reason_need"] == "optional"
+    offered = {offer["code"]: offer["locked"] for offer in page.context["offers"]}
+    assert list(offered) == list(Review.Answer)
+    assert offered["ESCALATE"] == "A lead decides."
     refused = client.post(at("case_answer", case), fields(case, answer="ESCALATE", reason="hm"))
     assert refused.status_code == 400
     assert "A lead decides." in text(refused)
@@ -380,7 +390,7 @@ def test_release_and_renew(login, reviewer):
 
 def test_the_second_reviewer_is_blind(login, reviewer, second_reviewer):
     case = make_case()
-    settled(case, reviewer, "REMOVE_SUSPECT", reason=SECRET, harm_class="abuse_related")
+    settled(case, reviewer, "REMOVE_OTHER", reason=SECRET, harm_class="abuse_related")
     client = login(second_reviewer)
     for path in (at("case", case), at("case", case) + "?page=1"):
         before = text(client.get(path))
@@ -413,7 +423,7 @@ def test_the_second_page_does_not_depend_on_the_first_answer(
     login, reviewer, second_reviewer, near
 ):
     keep, remove = make_case(near=near), make_case(near=near)
-    settled(keep, reviewer, "KEEP_FALSE_MATCH")
+    settled(keep, reviewer, "KEEP")
     settled(remove, reviewer, "REMOVE_KNOWN")
     pages = []
     for case in (keep, remove):
@@ -436,7 +446,7 @@ def test_no_report_is_promised_for_a_case_without_a_link(login, reviewer):
 
 def test_a_lead_sees_both_answers_of_a_dispute(login, reviewer, second_reviewer, lead):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN", reason=SECRET)
-    case = settled(case, second_reviewer, "KEEP_FALSE_MATCH", reason="another ship")
+    case = settled(case, second_reviewer, "KEEP", reason="another ship")
     queue.claim(case, by=lead)
     page = login(lead).get(at("case", case))
     body = text(page)
@@ -444,7 +454,7 @@ def test_a_lead_sees_both_answers_of_a_dispute(login, reviewer, second_reviewer,
         assert words in body
     consequences = {offer["code"]: offer["consequence"] for offer in page.context["offers"]}
     assert consequences["REMOVE_KNOWN"].startswith("Removes 1 entry in 1 revision")
-    assert consequences["KEEP_FALSE_MATCH"].startswith("Keeps 1 entry")
+    assert consequences["KEEP_LIST_ERROR"].startswith("Keeps 1 entry")
     other = text(login(reviewer).get(at("case", case)))
     assert "another ship" not in other
     assert "This case waits for a lead." in other
@@ -465,13 +475,23 @@ def test_the_closed_case_tells_all(login, reviewer, second_reviewer):
     assert Decision.objects.get().get_verdict_display() in body
 
 
-def test_agreement_in_the_verdict_alone_is_told(login, reviewer, second_reviewer):
+def test_agreement_in_the_verdict_alone_is_settled_by_a_lead(
+    login, reviewer, second_reviewer, lead
+):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN")
     case = settled(case, second_reviewer, "REMOVE_SUSPECT")
+    queue.claim(case, by=lead)
+    page = login(lead).get(at("case", case))
+    assert "The removal stands. You say under which answer and class" in text(page)
+    offered = {offer["code"]: offer for offer in page.context["offers"]}
+    assert offered["REMOVE_OTHER"]["consequence"].startswith("Settles it: removes 1 entry")
+    assert [code for code in offered if not offered[code]["locked"]] == list(Review.REMOVALS)
+    case = settled(case, lead, "REMOVE_SUSPECT")
     page = login(reviewer).get(at("case", case))
     assert page.context["agreement"] == (
-        "Both remove, for different reasons. The first says: the match is right. "
-        "The second says: harmful in our own judgement."
+        "Both removed, and a lead settled under which answer and class. First person: “Remove: "
+        "the match is right”; second person: “Remove: reportable in our own judgement”; lead: "
+        "“Remove: reportable in our own judgement”."
     )
     assert text(page).count(page.context["agreement"]) == 2
 
@@ -480,15 +500,17 @@ def test_agreement_in_the_verdict_alone_is_told(login, reviewer, second_reviewer
     ("answers", "told"),
     [
         (
-            ("KEEP_FALSE_MATCH", "REMOVE_KNOWN", "KEEP_FALSE_MATCH"),
-            "Two people differed and a lead decided. First person: “Keep: a different picture”; "
-            "second person: “Remove: the match is right”; lead: “Keep: a different picture”.",
+            ("KEEP", "REMOVE_KNOWN", "KEEP"),
+            "Two people differed and a lead decided. "
+            "First person: “Keep: the known hash is wrong”; "
+            "second person: “Remove: the match is right”; lead: “Keep: the known hash is wrong”.",
         ),
         (
-            ("KEEP_FALSE_MATCH", "REMOVE_KNOWN", "REMOVE_SUSPECT"),
-            "Two people differed and a lead decided. First person: “Keep: a different picture”; "
+            ("KEEP", "REMOVE_KNOWN", "REMOVE_SUSPECT"),
+            "Two people differed and a lead decided. "
+            "First person: “Keep: the known hash is wrong”; "
             "second person: “Remove: the match is right”; "
-            "lead: “Remove: harmful in our own judgement”.",
+            "lead: “Remove: reportable in our own judgement”.",
         ),
         (
             ("REMOVE_KNOWN", "ESCALATE", "REMOVE_KNOWN"),
@@ -519,11 +541,11 @@ def test_a_verdict_that_a_lead_reached_names_every_answer(
 def test_after_an_escalation_a_lead_alone_asks_a_second_person(
     login, reviewer, second_reviewer, lead
 ):
-    case = settled(settled(make_case(), reviewer, "ESCALATE"), lead, "KEEP_FALSE_MATCH")
-    case = settled(case, second_reviewer, "KEEP_FALSE_MATCH")
+    case = settled(settled(make_case(), reviewer, "ESCALATE"), lead, "KEEP")
+    case = settled(case, second_reviewer, "KEEP")
     assert login(reviewer).get(at("case", case)).context["agreement"] == (
-        "A lead was asked. First person: “Escalate to a lead”; lead: “Keep: a different picture”; "
-        "second person: “Keep: a different picture”."
+        "A lead was asked. First person: “Escalate to a lead”; "
+        "lead: “Keep: the known hash is wrong”; second person: “Keep: the known hash is wrong”."
     )
 
 
@@ -532,7 +554,7 @@ def test_no_harm_class_stands_beside_a_keep(login, reviewer, second_reviewer):
     case = make_case()
     queue.claim(case, by=reviewer)
     assert label in text(login(reviewer).get(at("case", case))).partition("data-answer")[0]
-    case = settled(settled(case, reviewer, "KEEP_FALSE_MATCH"), second_reviewer, "KEEP_FALSE_MATCH")
+    case = settled(settled(case, reviewer, "KEEP"), second_reviewer, "KEEP")
     assert label not in text(login(reviewer).get(at("case", case)))
 
 
@@ -545,14 +567,14 @@ def test_a_lead_reads_why_a_case_was_escalated(login, reviewer, second_reviewer,
 
 
 def test_history_speaks_in_words(login, reviewer, second_reviewer):
-    case = settled(settled(make_case(), reviewer, "KEEP_FALSE_MATCH"), second_reviewer, "ESCALATE")
+    case = settled(settled(make_case(), reviewer, "KEEP"), second_reviewer, "ESCALATE")
     body = text(login(reviewer).get(at("case", case)))
-    assert "Keep: a different picture" in body
+    assert "Keep: the known hash is wrong" in body
     assert "as the first person" in body
     case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "REMOVE_KNOWN")
     decisions.reopen(case, because="new_match")
     page = text(login(reviewer).get(at("case", case)))
-    for code in ("REMOVE_KNOWN<", "KEEP_FALSE_MATCH,", "new_match", "reviews [", "decision 1"):
+    for code in ("REMOVE_KNOWN<", "KEEP_LIST_ERROR,", "new_match", "reviews [", "decision 1"):
         assert code not in body + page
 
 
@@ -596,7 +618,7 @@ def test_a_value_given_another_category_is_not_withdrawn(login, reviewer):
 
 def test_a_new_match_that_opens_a_kept_case_is_named(login, reviewer, second_reviewer):
     case = make_case()
-    case = settled(settled(case, reviewer, "KEEP_FALSE_MATCH"), second_reviewer, "KEEP_FALSE_MATCH")
+    case = settled(settled(case, reviewer, "KEEP"), second_reviewer, "KEEP")
     add_entry(case, algorithm="pdq", distance=1, slug="tide")
     known = Match.objects.latest("pk").known_hash_id
     case.reviews.update(superseded=True)
@@ -607,6 +629,69 @@ def test_a_new_match_that_opens_a_kept_case_is_named(login, reviewer, second_rev
     body = " ".join(text(login(reviewer).get(at("case", case))).split())
     assert "nobody had judged: tide, version 2026-01 (near, 1 bit apart)." in body
     assert "Before that, it was kept on" in body
+
+
+@pytest.mark.parametrize(
+    ("answer_", "changes", "field", "says"),
+    [
+        ("REMOVE_OTHER", {"harm_class": "csam"}, "harm_class", "Say which other kind of harm"),
+        ("REMOVE_SUSPECT", {"harm_class": "other"}, "harm_class", "choose answer 3"),
+        ("KEEP_FALSE_MATCH", {}, "answer", "Choose 5"),
+        ("CANNOT_TELL", {"reason": "x"}, "answer", "even where nobody can see it"),
+        ("DUPLICATE_OF", {}, "duplicate_of", "Name the other case"),
+        ("DUPLICATE_OF", {"duplicate_of": "404404"}, "duplicate_of", "no case 404404"),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said_at_its_field(
+    login, reviewer, enqueued, fields, answer_, changes, field, says
+):
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    page = login(reviewer).post(at("case_answer", case), fields(case, answer=answer_) | changes)
+    assert page.status_code == 400
+    assert list(page.context["form"].errors) == [field]
+    assert says in page.context["form"].errors[field][0]
+    assert Case.objects.get().state == "open"
+
+
+def test_a_merged_case_leads_to_the_other_and_back(login, reviewer, second_reviewer, lead):
+    case, other = make_case(near=True), make_case(near=True)
+    for user in (reviewer, second_reviewer):
+        case = settled(case, user, "DUPLICATE_OF", duplicate_of=other.pk, reason=SECRET)
+    body = text(login(reviewer).get(at("case", case)))
+    assert f'part of <a href="{at("case", other)}">' in body
+    assert SECRET not in body  # the other is in work and shows the same picture
+    assert login(reviewer).post(at("case_reopen", case)).status_code == 403
+    client = login(lead)
+    assert client.post(at("case_reopen", case), {"reopen_reason": ""}).status_code == 400
+    client.post(at("case_reopen", case), {"reopen_reason": "another boat"})
+    case.refresh_from_db()
+    assert (case.state, case.merged_into) == ("open", None)
+    assert "A lead: another boat" in text(client.get(at("case", case)))
+
+
+def test_a_lead_reopens_a_closed_case(login, reviewer, second_reviewer, lead):
+    case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "REMOVE_KNOWN")
+    client = login(lead)
+    for told in ("open again", "changed meanwhile"):
+        page = client.post(at("case_reopen", case), {"reopen_reason": "another class"}, follow=True)
+        assert told in text(page)
+    assert CustodyEvent.objects.filter(action="case_reopened").count() == 1
+
+
+def test_the_comparison_opens_once_it_is_decided(login, reviewer, second_reviewer, lead):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN", reason=SECRET)
+    case = settled(case, second_reviewer, "KEEP", reason="another ship")
+    client = login(second_reviewer)
+    assert SECRET not in text(client.get(at("case", case)))  # a lead may have it answered anew
+    assert "Decided lately" not in text(client.get(reverse("moderation:my_cases")))
+    settled(case, lead, "REMOVE_KNOWN")
+    assert "Decided lately" in text(client.get(reverse("moderation:my_cases")))
+    body = text(client.get(at("case", case)))
+    assert "Your answer beside the others" in body
+    assert body.index(SECRET) < body.index("another ship")
+    assert "Every removal takes two people." in body
+    assert "no picture" in body
 
 
 def test_one_person_cannot_be_second(login, reviewer):

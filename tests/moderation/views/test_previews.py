@@ -217,7 +217,7 @@ def test_l2_is_refused_on_exact_matches_of_trusted_lists(reviewer, second_review
     with pytest.raises(exposure.Locked, match="trusted list"):
         reveal(held, entry, reviewer, level=2)
     queue.release(held, by=reviewer, token=held.lease_token)
-    case = settled(settled(case, reviewer, "REMOVE_KNOWN"), second_reviewer, "KEEP_FALSE_MATCH")
+    case = settled(settled(case, reviewer, "REMOVE_KNOWN"), second_reviewer, "KEEP")
     assert case.state == "disputed"
     assert reveal(queue.claim(case, by=lead), entry, lead, level=2)
 

@@ -408,11 +408,13 @@ def test_the_answer_is_chosen_by_hand(
 
 
 def test_two_removals_for_different_reasons_are_told(
-    case: Case, reviewer: User, second_reviewer: User, reporter: User, login: Login
+    case: Case, reviewer: User, second_reviewer: User, lead: User, reporter: User, login: Login
 ) -> None:
     other = make_case()
     settled(other, reviewer, "REMOVE_SUSPECT")
     settled(other, second_reviewer, "REMOVE_KNOWN")
+    assert not other.reports.exists()  # before a lead has settled the answer
+    settled(other, lead, "REMOVE_KNOWN")
     client = login(reporter)
     pages = [
         client.get(reverse("reports:detail", args=[draft_of(each).pk])).content.decode()

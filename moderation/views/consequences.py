@@ -1,0 +1,90 @@
+"""What follows from each answer, in one or two sentences, as the case stands now.
+
+Nothing of the first answer is in it: a second person reads the same whatever that was.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from moderation.models import Case, Decision, Review
+from moderation.review import decisions
+from moderation.review.codes import CODES, REPORTABLE
+
+Answer = Review.Answer
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the sentences depend on.
+
+    ``behind`` is for leads: the verdicts that another person is for. ``code_open``: two people
+    remove it, and a lead settles the answer.
+    """
+
+    stage: str
+    reach: dict[str, int]
+    harm_class: str
+    behind: frozenset[str]
+    code_open: bool
+
+
+def facts(case: Case, context: dict[str, Any], earlier: list[Review]) -> Facts:
+    """Gather them; ``earlier`` are the answers of the round that this person may know of."""
+    return Facts(
+        context["stage"],
+        context["reach"],
+        case.harm_class,
+        frozenset(CODES[review.answer].verdict for review in earlier) - {""},
+        bool(earlier) and decisions.code_is_open(case),
+    )
+
+
+def of(answer: Review.Answer, known: Facts) -> str:
+    """What follows from an answer."""
+    match answer:
+        case Answer.ESCALATE:
+            return "A lead decides. Nothing is removed or kept until then."
+        case Answer.CANNOT_TELL:
+            return (
+                "Nothing changes for its entries. It is open again once a scan sees more, or "
+                f"after {settings.WAIT_DAYS} days."
+            )
+        case Answer.DUPLICATE_OF:
+            entries = _count(known.reach["entries"], "entry goes", "entries go")
+            return (
+                f"{entries} over to the other case, and what is decided there holds. "
+                "Where files are not equal, two people must say so."
+            )
+    effect = _effect(answer, known)
+    if known.code_open:
+        return f"Settles it: {effect}. The case is closed."
+    if known.stage == Review.Stage.SECOND:
+        return f"If the two of you agree: {effect}. If not, a lead decides."
+    if CODES[answer].verdict in known.behind:
+        return f"{effect[0].upper()}{effect[1:]}. The case is closed."
+    return f"Asks a second person. If they agree: {effect}."
+
+
+def _effect(answer: Review.Answer, case: Facts) -> str:
+    entries = _count(case.reach["entries"], "entry", "entries")
+    if CODES[answer].verdict == Decision.Verdict.CONFIRMED:
+        revisions = _count(case.reach["revisions"], "revision", "revisions")
+        return f"removes {entries} in {revisions}{_report(answer, case)}"
+    if answer == Answer.KEEP_LIST_ERROR:
+        return f"keeps {entries}, disables the known hash here and disputes it with its list"
+    return f"keeps {entries}; later scans pass over this match"
+
+
+def _report(answer: Review.Answer, case: Facts) -> str:
+    """Hotlines are told links, never files: without one there is nothing to draft."""
+    if answer == Answer.REMOVE_OTHER:
+        return "; no report as child sexual abuse material"
+    if answer == Answer.REMOVE_KNOWN and case.harm_class not in REPORTABLE:
+        return ""
+    return ", drafts 1 report" if case.reach["links"] else "; no report: no entry has a link"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

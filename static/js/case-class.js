@@ -1,0 +1,26 @@
+// What goes with an answer: a removal's harm class, another case's number. The server checks it; here
+// the classes that do not fit are out of reach, and the number is asked for.
+
+const answered = document.querySelector("[data-answer]");
+
+function fit(answer) {
+  const other = answered.elements.duplicate_of;
+  other.required = answer.matches("[data-names-a-case]");
+  if (other.required) other.scrollIntoView({ block: "nearest" });
+  const classes = answer.dataset.classes?.split(" ");
+  if (!classes) return;
+  const field = answered.elements.harm_class;
+  for (const option of field.options) {
+    option.disabled = !classes.includes(option.value);
+    option.hidden = option.disabled;
+  }
+  if (field.selectedOptions[0]?.disabled) field.selectedIndex = -1;
+}
+
+if (answered) {
+  const chosen = answered.querySelector("[data-digit]:checked");
+  if (chosen) fit(chosen);
+  answered.addEventListener("change", (event) => {
+    if (event.target.matches("[data-digit]")) fit(event.target);
+  });
+}
