@@ -8,7 +8,7 @@ from moderation.review import decisions
 from moderation.review.codes import CODES
 
 Answer = Review.Answer
-SETTLED = "Two people remove it: what is open is the answer and the class alone."
+SETTLED = "Two people remove it already."
 
 
 class Refused(Exception):
