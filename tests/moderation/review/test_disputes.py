@@ -7,6 +7,7 @@ from moderation.models import CustodyEvent, Dispute, Entry, KnownHash, Match
 from moderation.models.dispute import DisputeConflict
 from moderation.review import decisions, disputes
 from tests.moderation.review.making import make_case, settled, withdraw
+from tests.reports.making import filed
 
 pytestmark = pytest.mark.django_db
 
@@ -92,14 +93,14 @@ def test_rejected_it_is_in_force_again_and_the_kept_case_open(disputed, list_man
 
 
 def test_upheld_sends_back_what_was_removed_for_it(
-    disputed, reviewer, second_reviewer, list_manager
+    disputed, reviewer, second_reviewer, list_manager, reporter, second_reporter
 ):
     known = known_of(disputed)
     removed, reported = make_case(), make_case()
     Match.objects.exclude(flag__case=disputed).update(known_hash=known)
     removed = decided(removed, reviewer, second_reviewer, KNOWN)
     reported = decided(reported, reviewer, second_reviewer, KNOWN)
-    reported.reports.update(state="sent")
+    filed(reported, by=second_reporter, composer=reporter)
     back = disputes.end(Dispute.objects.get(), by=list_manager, outcome=Outcome.UPHELD)
     assert back == [removed]
     assert known_of(disputed).is_disabled()

@@ -31,8 +31,8 @@ def same_file(case, other):
     )
 
 
-def decided(case, one, two, code):
-    return settled(settled(case, one, code), two, code)
+def decided(case, one, two, code, **fields):
+    return settled(settled(case, one, code, **fields), two, code, **fields)
 
 
 def merged(case, other, one, two):
@@ -228,7 +228,7 @@ def test_a_chain_ends_where_its_root_is_and_parts_again(two, reviewer, lead):
 def test_parted_from_a_removed_case_it_is_decided_anew(two, reviewer, second_reviewer, lead):
     case, other = two
     merged(case, other, reviewer, second_reviewer)
-    other = decided(other, reviewer, second_reviewer, "REMOVE_KNOWN")
+    other = decided(other, reviewer, second_reviewer, "REMOVE_KNOWN", harm_class="csam")
     report = other.reports.live().get()
     merging.separate(case, because="lead: another boat", by=lead)
     assert Removal.objects.standing().count() == 2  # nothing is restored silently
