@@ -1,4 +1,4 @@
-"""What stands between a log-in and the pages behind it."""
+"""What stands between a browser and the pages: nothing is stored, the log-in was a whole one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +31,18 @@ OPEN = frozenset(
 WHILE_LOCKED = frozenset({"unlock", "lock", "logout", "sign_in", "signed_in"})
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class NothingStored:
+    """What an answer says is of one person and of that moment: no browser or proxy keeps it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
 
 class SecondStepRequired:

@@ -57,17 +57,22 @@ def told(answer: HttpResponse) -> str:
     return str(answer.status_code)
 
 
-def session(user: User | None) -> str:
-    """The cookie of somebody who has logged in; none for nobody."""
+def client_of(user: User | None) -> Client:
+    """One who asks in the same session whatever an answer says of cookies; nobody without a user.
+
+    One client a person: each new one would load the whole of the middleware.
+    """
     if user is None:
-        return ""
+        return Client()
     client = Client()
     client.force_login(user)
-    return f"{settings.SESSION_COOKIE_NAME}={client.session.session_key}"
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.session.session_key}"
+    return Client(headers={"cookie": cookie})
 
 
 def asked(client: Client, line: Line, address: str) -> str:
     """Ask, and take back whatever that changed."""
+    client.cookies.clear()  # of nobody: a session that an answer began
     with transaction.atomic():
         answer = getattr(client, line.method.lower())(address)
         said = told(answer)
@@ -94,13 +99,12 @@ def test_every_role_is_answered_as_the_table_says(
         first=person("first", "reviewer"), second=person("second", "reviewer"),
         somebody=person("somebody", "reviewer"),
     )  # fmt: skip
-    cookies = {who: session(people.get(who)) for who in WHO}
+    clients = {who: client_of(people.get(who)) for who in WHO}
     answers: dict[Line, list[str]] = {}
     for line in lines():
         address = objects.address(line)
         for who in WHO:
-            client = Client(headers={"cookie": cookies[who]} if cookies[who] else {})
-            answers.setdefault(line, []).append(asked(client, line, address))
+            answers.setdefault(line, []).append(asked(clients[who], line, address))
     if os.environ.get("ACCESS_TABLE") == "write":
         TABLE.write_text(as_text(answers), encoding="utf-8")
     known = read()

@@ -119,6 +119,7 @@ def addresses(
     values.disable(disabled, by=every, until=None, note="A test chart, not a picture of anyone.")
     type(aside).objects.filter(pk=aside.pk).update(set_aside_at=timezone.now())
     flagged_case(used)
+    make_case(near=True, triage="critical", entries=3, due_at=timezone.now())
     made = Objects(first=reviewer, second=second_reviewer, somebody=reviewer)
     made.values["datasets"] = {"pk": revision.pk}
     made.values["scans"] = {"pk": scan.pk}

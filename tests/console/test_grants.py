@@ -17,7 +17,7 @@ from moderation.review import holding, queue
 from reports import exporting
 from reports.models import Report, ReportRefused
 from tests.access.addresses import PLACEHOLDER, Line, Objects, routes
-from tests.access.test_addresses import session
+from tests.access.test_addresses import client_of
 from tests.moderation.review.making import answer, make_case, settled
 from tests.reports.making import approved, confirmed_case
 
@@ -56,9 +56,7 @@ def _evidence(settings, tmp_path):
 @pytest.fixture
 def cast(person: Callable[..., User]) -> Cast:
     people = {role: person(role, role) for role in ROLES}
-    cookies = {role: session(user) for role, user in people.items()}
-    clients = {role: Client(headers={"cookie": cookie}) for role, cookie in cookies.items()}
-    return Cast(people, clients)
+    return Cast(people, {role: client_of(user) for role, user in people.items()})
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page
 
 from moderation.models import Case, CustodyEvent, Review
 from tests.browser import chromium, expected_errors, opened  # noqa: F401
@@ -17,14 +18,20 @@ from tests.moderation.review.making import end_lease, make_case
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 200
-WRITING = 5  # in every fifth round the winner writes something before their time runs out
-AHEAD = 0.02  # seconds from now to the moment at which both press
-PRESS = """([words, at]) => {
-  const button = [...document.querySelectorAll('main button')]
-    .find((each) => each.textContent.startsWith(words));
-  setTimeout(() => button.click(), at - Date.now());
-}"""
+PRESSED = (
+    10  # in each tenth round the buttons themselves; between, their forms are sent as they are
+)
+AHEAD = 0.05  # seconds from now to the moment at which both act
 NEXT, TAKE = "Start next", "Take this case"
+BUTTON = "[...document.querySelectorAll('main button')].find((e) => e.textContent.includes(words))"
+PRESS = f"([words, at]) => {{ const b = {BUTTON}; setTimeout(() => b.click(), at - Date.now()); }}"
+SEND = f"""([words, at]) => {{
+  const form = {BUTTON}.form;
+  window.sent = new Promise((go) => setTimeout(go, at - Date.now()))
+    .then(() => fetch(form.action, {{ method: "POST", body: new FormData(form) }}))
+    .then(async (answer) => [new URL(answer.url).pathname, await answer.text()]);
+}}"""
+SMALL = {"width": 400, "height": 300}  # nobody looks: less to paint
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def windows(
     reviewer: User,
     second_reviewer: User,
 ) -> dict[User, Page]:
-    pages = {user: opened(user, "/queue/") for user in (reviewer, second_reviewer)}
+    pages = {user: opened(user, "/queue/", viewport=SMALL) for user in (reviewer, second_reviewer)}
     for page in pages.values():
         page.on("dialog", lambda dialog: dialog.accept())  # leaving with a typed reason asks
     return pages
@@ -48,52 +55,68 @@ def test_two_hundred_races_for_one_case(windows: dict[User, Page]) -> None:
     for number in range(ROUNDS):
         words = NEXT if number < ROUNDS // 2 else TAKE
         for page in windows.values():
-            if count_of(page, words) == 0:
+            if not page.url.endswith(at[words]) or not button(page, words).count():
                 page.goto(at[words], wait_until="domcontentloaded")
-        press_at_once(list(windows.values())[:: 1 if number % 2 else -1], words)
+        pressed = number % PRESSED == 0
+        shown = (press if pressed else send)(windows, words, first=number // PRESSED % 2)
 
         holder = the_only_holder(case)
         won[holder] += 1
         review = case.reviews.get(ended="")
         assert review.reviewer == holder
-        page, reason = windows[holder], windows[holder].locator("[data-answer] textarea")
-        assert page.url.endswith(at[TAKE])
-        assert count_of(windows[other(windows, holder)], "Confirm and next") == 0
-        if writer is not None:  # it comes back to who wrote it, and to nobody else
-            expect(reason).to_have_value(written[max(written)] if writer == holder else "")
-            writer = None
-        if number % WRITING == 0:
+        for user, (path, text) in shown.items():
+            assert (path == at[TAKE]) or (words == NEXT and user != holder)
+            assert ("Confirm and next" in text) == (user == holder)
+            if writer is not None:  # it comes back to who wrote it, and to nobody else
+                assert (written[max(written)] in text) == (user == holder == writer)
+        writer = None
+        if pressed:
             written[review.pk] = f"a boat with {number} oars"
-            reason.fill(written[review.pk])
-            with page.expect_response("**/renew/") as renewed:
-                page.get_by_role("button", name="Renew").click()
-            assert renewed.value.ok
+            write(windows[holder], written[review.pk])
             writer = holder
         end_lease(case)
 
-    assert min(won.values()) > 0, won  # both pressed in time
+    assert min(won.values()) > 0, won  # both were in time
     assert case.reviews.count() == ROUNDS
     drafts = Review.objects.filter(pk__in=written).values_list("pk", "draft")
     assert {pk: draft["reason"] for pk, draft in drafts} == written
     held_in_turn(case)
 
 
-def press_at_once(pages: list[Page], words: str) -> None:
-    """Both press the button of these words at one moment, and see where that leads."""
-    first, second = pages
+Shown = dict[User, tuple[str, str]]  # the path that each came to, and the page there
+
+
+def press(windows: dict[User, Page], words: str, *, first: int) -> Shown:
+    """Both press the button of these words at one moment, and are led somewhere."""
+    one, two = windows.values()
     loaded: Any = {"wait_until": "domcontentloaded"}
-    with first.expect_navigation(**loaded), second.expect_navigation(**loaded):
-        moment = (time.time() + AHEAD) * 1000
-        for page in pages:
-            page.evaluate(PRESS, [words, moment])
+    with one.expect_navigation(**loaded), two.expect_navigation(**loaded):
+        at_once(windows, PRESS, words, first=first)
+    return {user: (urlsplit(page.url).path, page.content()) for user, page in windows.items()}
 
 
-def count_of(page: Page, words: str) -> int:
-    return page.get_by_role("button", name=words).count()
+def send(windows: dict[User, Page], words: str, *, first: int) -> Shown:
+    """Both windows send the form of that button at one moment, without painting what comes."""
+    at_once(windows, SEND, words, first=first)
+    return {user: tuple(page.evaluate("window.sent")) for user, page in windows.items()}
 
 
-def other(windows: dict[User, Page], user: User) -> User:
-    return next(each for each in windows if each != user)
+def at_once(windows: dict[User, Page], script: str, words: str, *, first: int) -> None:
+    moment = (time.time() + AHEAD) * 1000
+    for page in list(windows.values())[:: -1 if first else 1]:
+        page.evaluate(script, [words, moment])
+
+
+def write(page: Page, reason: str) -> None:
+    """Begin an answer; renewing the lease takes what is written along."""
+    page.locator("[data-answer] textarea").fill(reason)
+    with page.expect_response("**/renew/") as renewed:
+        page.get_by_role("button", name="Renew").click()
+    assert renewed.value.ok
+
+
+def button(page: Page, words: str) -> Locator:
+    return page.get_by_role("button", name=words)
 
 
 def the_only_holder(case: Case) -> User:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from config import roles
+from config import env, roles, services
 from moderation import checks
 from moderation.models import CustodyEvent, Decision
 from moderation.review import queue
@@ -64,6 +64,37 @@ def test_what_must_stand_is_refused_to_the_application(
             cursor.execute(sql.format(table=table, column=column))
     assert isinstance(refused.value.__cause__, psycopg.errors.InsufficientPrivilege)
     assert Decision.objects.get() == decided
+    assert CustodyEvent.objects.check_chain().intact
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE moderation_custodyevent SET reason = 'x'",
+        "DELETE FROM moderation_custodyevent",
+        "TRUNCATE moderation_custodyevent",
+    ],
+)
+def test_it_is_refused_to_the_very_login_of_web_and_workers(reviewer: User, sql: str) -> None:
+    """On a connection of its own; where one login is all there is, by the triggers."""
+    queue.claim(make_case(), by=reviewer)
+    here, login = connection.settings_dict, env.database(services.database_url())
+    address = {
+        "host": here["HOST"] or None,
+        "port": here["PORT"] or None,
+        "dbname": here["NAME"],
+        "user": login["USER"] or None,
+        "password": login["PASSWORD"] or None,
+    }
+    refused = (psycopg.errors.InsufficientPrivilege, psycopg.errors.RaiseException)
+    with psycopg.connect(**address, autocommit=True) as application:
+        assert application.execute("SELECT count(*) FROM moderation_custodyevent").fetchone() == (
+            1,
+        )
+        with pytest.raises(refused):
+            application.execute(sql)
+    assert CustodyEvent.objects.check_chain().events == 1
     assert CustodyEvent.objects.check_chain().intact
 
 
