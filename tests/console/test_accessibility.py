@@ -31,6 +31,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 OF_WCAG_22 = "target-size"  # a rule that axe leaves out unless it is asked for
+# At first a page with keys is deaf, and shows their hints dim until it listens.
+AWAKE = """!document.querySelector("script[src*='case-keys']")
+  || document.documentElement.dataset.keys === 'ready'"""
+PAINTED = "new Promise((go) => setTimeout(() => requestAnimationFrame(go), 50))"
 LONG = "a-dataset-with-a-remarkably-long-name/and-an-owner-too"
 # Answers that are no page: a file, a description for programs, and a part of a page.
 NO_PAGE = {
@@ -39,9 +43,10 @@ NO_PAGE = {
     "manifests/<int:pk>/download/",
     "scans/<int:pk>/progress/",
 }
-# The back room and the description of the API are pages of Django and of Swagger: what they are
-# made of is not ours to mend.
+# The back room and the description of the API are pages of Django and of Swagger: these rules they
+# break by themselves, and that is not ours to mend.
 OF_OTHERS = ("admin/", "api/v1/docs/")
+THEIRS = ("link-in-text-block",)
 # Of the back room one of several models whose pages are alike, and one page of what was changed.
 ALIKE = ("intervalschedule/", "crontabschedule/", "/history/", "/delete/")
 Opened = Callable[..., Page]
@@ -66,9 +71,11 @@ def every(person: Callable[..., User]) -> User:
 
 def check(page: Page, name: str, *, sizes: bool = True) -> list[str]:
     """What is wrong with the page as it stands: rules that it breaks, screens that it overflows."""
+    page.wait_for_function(AWAKE)
     found = []
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour half faded
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate(PAINTED)  # no colour is half faded
         response = Axe().run(page, options=RULES).response
         run = {rule["id"] for kind in ("passes", "inapplicable") for rule in response[kind]}
         assert OF_WCAG_22 in run | {rule["id"] for rule in response["violations"]}
@@ -137,38 +144,59 @@ def addresses(
     return found | {address: Line(address[1:], "there", "GET") for address in more}
 
 
-def test_every_page_that_the_url_conf_leads_to(
-    opened: Opened,  # noqa: F811
-    every: User,
-    addresses: dict[str, Line],
-) -> None:
-    page = opened(every, "/")
+def visit(page: Page, addresses: dict[str, Line]) -> list[str]:
+    """Open each, see that it is a page, and return what is wrong with them."""
     found = []
     for address, line in addresses.items():
         answer = page.goto(address)
         assert answer is not None
         assert answer.status == 200, address
         assert "text/html" in answer.headers["content-type"], f"{address}: say so in NO_PAGE"
-        others = line.route.startswith(OF_OTHERS)
-        found += check(page, address, sizes=not others)
-    assert found == []
+        found += check(page, address, sizes=not line.route.startswith(OF_OTHERS))
+    return found
+
+
+def test_every_page_of_ours_that_the_url_conf_leads_to(
+    opened: Opened,  # noqa: F811
+    every: User,
+    addresses: dict[str, Line],
+) -> None:
+    ours = {at: line for at, line in addresses.items() if not line.route.startswith(OF_OTHERS)}
+    assert len(ours) > 30
+    found = visit(opened(every, "/"), ours)
+    assert not found, "\n".join(found)
+
+
+def test_every_page_of_others_that_the_url_conf_leads_to(
+    opened: Opened,  # noqa: F811
+    expected_errors: list[str],  # noqa: F811
+    every: User,
+    addresses: dict[str, Line],
+) -> None:
+    """The back room, alike pages once, and the description of the API."""
+    expected_errors += ["Applying inline style", "404"]  # our policy holds there too
+    others = {at: line for at, line in addresses.items() if line.route.startswith(OF_OTHERS)}
+    assert len(others) > 10
+    found = [
+        line for line in visit(opened(every, "/"), others) if not any(r in line for r in THEIRS)
+    ]
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture
 def states(reviewer: User, second_reviewer: User, lead: User) -> dict[str, tuple[User, Case]]:
     """Who sees the case page in which state."""
-    held = with_previews(make_case(near=True, triage="critical"))
-    legal_holds.set_hold(held, by=lead, reason="Ordered by the court. " + "x" * 200)
-    queue.claim(held, by=reviewer)
     free = make_case(entries=12)
     withdraw(free)
-    blind = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="eel-grass")
-    queue.claim(blind, by=second_reviewer)
     disputed = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="x" * 300)
     disputed = settled(disputed, second_reviewer, "KEEP_FALSE_MATCH")
-    queue.claim(disputed, by=lead)
     escalated = settled(make_case(), second_reviewer, "ESCALATE")
     closed = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), lead, "REMOVE_KNOWN")
+    blind = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="eel-grass")
+    held = with_previews(make_case(near=True, triage="critical"))
+    legal_holds.set_hold(held, by=lead, reason="Ordered by the court. " + "x" * 200)
+    for case, user in ((held, reviewer), (blind, second_reviewer), (disputed, lead)):
+        queue.claim(case, by=user)  # at last: who answers another case gives this one back
     return {
         "held": (reviewer, held),
         "held by another": (second_reviewer, held),
@@ -191,7 +219,7 @@ def test_the_case_page_in_each_state(
         expect(page.get_by_role("heading", level=1)).to_have_text(f"Case {case.pk}")
         found += check(page, name)
         page.context.close()
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_the_case_page_with_everything_open(
@@ -207,7 +235,8 @@ def test_the_case_page_with_everything_open(
     found = check(page, "all open")
     page.locator("[data-sheet-open]").click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    assert found + check(page, "keys") == []
+    found = found + check(page, "keys")
+    assert not found, "\n".join(found)
 
 
 def test_the_case_page_after_a_refusal_and_an_answer(
@@ -233,7 +262,8 @@ def test_the_case_page_after_a_refusal_and_an_answer(
     page.locator("[data-digit='1']").check()
     page.get_by_role("button", name="Confirm and stay").click()
     expect(page.locator("[data-undo]")).to_be_visible()
-    assert found + check(page, "answered") == []
+    found = found + check(page, "answered")
+    assert not found, "\n".join(found)
 
 
 def test_my_cases_with_one_of_each_kind(
@@ -248,7 +278,8 @@ def test_my_cases_with_one_of_each_kind(
     queue.claim(make_case(), by=lead)
     queue.claim(make_case(), by=reviewer)
     assert answers.undoable(by=lead)
-    assert check(opened(lead, "/my-cases/"), "my cases") == []
+    found = check(opened(lead, "/my-cases/"), "my cases")
+    assert not found, "\n".join(found)
 
 
 def test_a_report_in_each_state(
@@ -267,7 +298,8 @@ def test_a_report_in_each_state(
     found += check(page, "asked first")
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     expect(page.locator(".page-head")).to_contain_text("Approved")
-    assert found + check(page, "approved") == []
+    found = found + check(page, "approved")
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture
@@ -306,7 +338,7 @@ def test_the_log_in_and_ones_own_second_steps(
         assert answer_ is not None
         assert answer_.status == 200, address
         found += check(page, name)
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("path", ["/cases/999999/", "/team/"])
@@ -317,7 +349,8 @@ def test_pages_of_what_is_not_there_and_not_allowed(
     path: str,
 ) -> None:
     expected_errors += ["404", "403"]
-    assert check(opened(reviewer, path), path) == []
+    found = check(opened(reviewer, path), path)
+    assert not found, "\n".join(found)
 
 
 def test_the_page_of_a_fault_of_ours(
@@ -331,7 +364,8 @@ def test_the_page_of_a_fault_of_ours(
 
     expected_errors.append("500")
     monkeypatch.setattr(queue, "visible_to", broken)
-    assert check(opened(reviewer, "/queue/"), "500") == []
+    found = check(opened(reviewer, "/queue/"), "500")
+    assert not found, "\n".join(found)
 
 
 def test_the_page_of_a_form_from_elsewhere_and_of_too_many_log_ins(
@@ -352,4 +386,5 @@ def test_the_page_of_a_form_from_elsewhere_and_of_too_many_log_ins(
     page.get_by_label("Password").fill("wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Password")).to_have_count(0)
-    assert found + check(page, "locked") == []
+    found = found + check(page, "locked")
+    assert not found, "\n".join(found)

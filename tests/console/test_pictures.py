@@ -28,7 +28,6 @@ from tests.access.addresses import Line, Objects, lines
 from tests.console.measuring import SIDES, Traces, detail, pictures_in
 from tests.moderation.review.making import settled
 from tests.moderation.scanning.conftest import finish, md5_of, pdq_of
-from tests.reports.making import draft_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,8 +92,6 @@ def everywhere(folder: Path, person: Callable[..., User]) -> Crawl:
     for each in (first, second):
         closed = settled(closed, each, "REMOVE_KNOWN")
     objects = Objects(first=first, second=second, somebody=person("somebody", "reviewer"))
-    objects.report = draft_of(closed)
-    objects.of_reports |= {"pk": objects.report.pk, "item": objects.report.items.get().pk}
     clients = {role: Client() for role in ROLES}
     for role, client in clients.items():
         client.force_login(people[role])
