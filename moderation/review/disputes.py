@@ -43,7 +43,7 @@ def retract(decision: Decision) -> int:
     The case was kept because its known hash was held wrong, and now is a removal.
     """
     mine = Dispute.objects.unended().filter(decision__case=decision.case_id)
-    rows = list(mine.select_for_update(no_key=True).order_by("pk"))
+    rows = list(mine.select_for_update(of=("self",), no_key=True).order_by("pk"))
     for dispute in rows:
         _end(dispute, Dispute.Outcome.RETRACTED, by=None, note="")
     return len(rows)
@@ -73,7 +73,9 @@ def end(dispute: Dispute, *, by: User, outcome: Dispute.Outcome, note: str = "")
         DisputeConflict: it has ended already.
     """
     affected = list(
-        _decided_against(dispute, outcome).select_for_update(no_key=True).order_by("pk")
+        _decided_against(dispute, outcome)
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("pk")
     )
     locked = Dispute.objects.select_for_update(no_key=True).get(pk=dispute.pk)
     _end(locked, outcome, by=by, note=note.strip())

@@ -93,7 +93,7 @@ def first(desk: Desk, case: Case, *, by: User, other: Case, to: User) -> None:
     expect(desk.heading()).to_have_text(f"Case {other.pk}")
     desk.key("u")
     desk.page.keyboard.type(to.person.pseudonym)
-    desk.tab_to(desk.page.get_by_label("Note"))
+    desk.tab_to(desk.page.get_by_label("Note", exact=True))
     desk.page.keyboard.type(NOTE)
     desk.press(desk.page.get_by_role("button", name="Hand it over"))
     expect(desk.page.locator(".messages")).to_contain_text(f"goes to {to.person.pseudonym}")

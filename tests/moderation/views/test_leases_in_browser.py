@@ -32,7 +32,7 @@ def test_h_puts_on_hold_with_what_was_written(page, held):
     page.locator("[data-answer] textarea").fill("same boat")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("h")
-    expect(page.get_by_label("For")).to_be_focused()
+    expect(page.get_by_label("For", exact=True)).to_be_focused()
     page.get_by_label("Why").first.fill("Asked the liaison")
     page.keyboard.press("Enter")  # a new line, and no answer
     page.get_by_role("button", name="Put on hold").click()
@@ -48,7 +48,7 @@ def test_u_hands_over(page, held, second_reviewer):
     page.wait_for_selector(READY)
     page.keyboard.press("u")
     page.locator("[name=receiver]").select_option(second_reviewer.person.pseudonym)
-    page.get_by_label("Note").fill("You know this harbour")
+    page.get_by_label("Note", exact=True).fill("You know this harbour")
     page.get_by_role("button", name="Hand it over").click()
     page.wait_for_url("**/queue/")
     assert Case.objects.get().leased_by == second_reviewer
@@ -92,7 +92,7 @@ def test_g_m_and_g_q_go_there(page, held):
 
 def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, reviewer):  # noqa: F811
     page.keyboard.press("?")
-    for words in ("put the case on hold", "hand it over", "skip it", "not for me", "to my cases"):
+    for words in ("put the case on hold", "hand it over", "skip it", "not for me", "My cases"):
         expect(page.get_by_role("dialog")).to_contain_text(words)
     page.keyboard.press("Escape")
     for name in ("h", "u", "n"):

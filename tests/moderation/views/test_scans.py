@@ -132,7 +132,7 @@ def test_a_scan_that_runs_asks_again_every_two_seconds(login, operator):
 @pytest.mark.parametrize("state", ["paused", "finished", "cancelled", "failed"])
 def test_a_scan_that_does_not_run_asks_for_nothing(login, operator, state):
     scan = rows.scan(rows.revision(), state=state)
-    assert "hx-trigger" not in text(login(operator).get(at("scan", scan.pk)))
+    assert "data-poll" not in text(login(operator).get(at("scan", scan.pk)))
 
 
 def test_the_fragment_is_the_moving_part_alone(login, operator):
