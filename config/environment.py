@@ -49,11 +49,8 @@ class Failed(Exception):
 def environment(folder: Path, locks: list[Path]) -> None:
     """Make the folder a virtual environment that holds the locks' packages, each with its hash.
 
-    Locks installed before stay installed: `make test` adds its own to what `make run` needs. A
-    folder that is a link is another checkout's to keep up, and used as it is.
+    Locks installed before stay installed: `make test` adds its own to what `make run` needs.
     """
-    if folder.is_symlink() and folder.exists():
-        return
     with _alone(folder):
         stamp = folder / STAMP
         before = _read(stamp)

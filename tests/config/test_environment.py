@@ -59,15 +59,6 @@ def test_made_again_only_where_half_made_or_of_another_lock(project: Path) -> No
     assert not stamp.exists()
 
 
-def test_one_that_is_a_link_is_left_to_its_owner(project: Path) -> None:
-    owner = project / "elsewhere"
-    (owner / "bin").mkdir(parents=True)
-    (project / ".venv").symlink_to(owner)
-    linked = make(project)
-    assert (linked.returncode, linked.stderr) == (0, "")
-    assert [each.name for each in owner.iterdir()] == ["bin"]
-
-
 def test_a_missing_lock_is_one_line(project: Path) -> None:
     done = make(project, "nowhere.txt")
     assert done.returncode == 1

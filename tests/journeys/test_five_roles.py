@@ -26,7 +26,7 @@ from .desk import Desk
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GRACE_SECONDS = 8  # instead of 60
-SLOW_MS = 60_000  # a worker starts, a scan runs
+SLOW_MS = 180_000  # a worker starts and compiles, a scan runs
 LIST, OWNER = "sample-csv", "Synthetic"
 PICTURES, LINKS = "pictures", "links"
 REFERENCE = "IWF-2026-000417"
