@@ -1,8 +1,8 @@
 // Keys of every page: g and a letter go to a page of the rail, / to the filters, ? shows the sheet, and
 // what has data-hotkey is pressed, opened or focused by its key. Deaf while somebody types, while a key
 // repeats, in dialogs, and for the first 700 ms of a page: a key meant for the page before must do
-// nothing here. Typing that began in that time keeps the page deaf until it rests; the hints are dim
-// until then. Where a person switched single letters off, none of these works.
+// nothing here. Typing that began in that time keeps the page deaf until it rests; the hints have
+// dotted edges until then. Where a person switched single letters off, none of these works.
 
 const KEYS_DEAF = 700;
 const KEYS_GO = 1500; // between g and the letter of a page

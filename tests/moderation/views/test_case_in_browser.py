@@ -68,12 +68,13 @@ def test_a_new_page_is_deaf_at_first_and_shows_it(opened, reviewer):  # noqa: F8
     page.clock.install()
     page.goto(at(case))
     first, hint = page.locator("[data-digit='1']"), page.locator(".choice kbd").first
-    dim = hint.evaluate("e => getComputedStyle(e).opacity")
+    edge = "e => getComputedStyle(e).borderTopStyle"
+    assert hint.evaluate(edge) == "dotted"
     page.keyboard.press("1")
     expect(first).not_to_be_checked()
     page.clock.run_for(701)
     expect(page.locator("html")).to_have_attribute("data-keys", "ready")
-    assert hint.evaluate("e => getComputedStyle(e).opacity") > dim
+    assert hint.evaluate(edge) == "solid"
     page.keyboard.press("1")
     expect(first).to_be_checked()
 

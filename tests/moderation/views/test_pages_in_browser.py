@@ -69,7 +69,7 @@ def addresses(settings, tmp_path, every, reviewer, second_reviewer):
 
 
 def settle(page):
-    """As a page is once its keys are at work: their hints are dim for a moment before."""
+    """As a page is once its keys are at work: their hints look otherwise for a moment before."""
     page.evaluate("document.documentElement.dataset.keys = 'ready'")
 
 

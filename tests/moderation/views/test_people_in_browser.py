@@ -35,7 +35,7 @@ def title(page, words):
 def look(page, name):
     """No rule of accessibility is broken, in light and dark, and nothing is cut off when narrow."""
     wide = page.viewport_size
-    page.evaluate("document.documentElement.dataset.keys = 'ready'")  # hints are dim before
+    page.evaluate("document.documentElement.dataset.keys = 'ready'")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(400)
