@@ -251,8 +251,10 @@ def confirm(desk: Desk, case: Case, *, blind_to: User) -> None:
     desk.look("case-answered")
     wait_until(desk, page.get_by_text("The case is closed."))
     expect(desk.panel("Decision")).to_contain_text("Confirmed")
-    expect(desk.panel("History")).to_contain_text(blind_to.person.pseudonym)
-    expect(page.get_by_text(REASON)).to_be_visible()
+    page.get_by_role("tab", name="History").click()
+    history = page.get_by_role("tabpanel", name="History")
+    expect(history).to_contain_text(blind_to.person.pseudonym)
+    expect(page.get_by_text(REASON).first).to_be_visible()
     desk.look("case-closed")
     desk.log_out()
 
