@@ -2,7 +2,8 @@
 
 Two databases on one server, a short queue and a long one; each page is asked for in both by
 turns, through Django and all of its middleware. Clock time, as the database's work is the subject.
-A page that takes more queries with the long queue than with the short one ends the run.
+A page that takes more queries with the long queue than with the short one ends the run, but for
+those of the second way to a filtered page, which only a long queue needs (``review.filtering``).
 """
 
 import sys
@@ -17,6 +18,7 @@ from benchmarks.table import Goal, Results, Row, subject, took
 
 SHORT = 1_000
 GOAL = Goal(1.5, 1.1, fewer=True)
+SECOND_WAY = 5  # its statements, however long the queue
 ALIKE = 50  # a case with the same matches in every database
 Both = tuple[Any, Any, int]  # a connection, a logged-in client, the number of cases
 Page = Callable[[Any, int], object]  # a client, and the number of a case that is open
@@ -30,7 +32,10 @@ def measure(quick: bool) -> Results:
         from django.db import connections
 
         with two(connections["default"], SHORT, long) as both:
-            queries = {what: _queries(what, page, both) for what, page, _ in pages()}
+            queries = {
+                what: _queries(what, page, both, filtered=goal.least is None)
+                for what, page, goal in pages()
+            }
             for what, page, goal in pages():
                 times = repeats if goal.least else repeats // 4
                 short, lots = _in_turns(page, both, repeats=times)
@@ -102,8 +107,11 @@ def two(connection: Any, short: int, long: int) -> Iterator[list[Both]]:
         connections["default"] = connection
 
 
-def _queries(what: str, page: Page, both: list[Both]) -> int:
-    """Return how many queries a page takes, once warm; of a case that is alike in both."""
+def _queries(what: str, page: Page, both: list[Both], *, filtered: bool) -> int:
+    """Return how many queries a page takes, once warm; of a case that is alike in both.
+
+    Raises SystemExit where a long queue takes more.
+    """
     from django.db import connections
     from django.test.utils import CaptureQueriesContext
 
@@ -114,9 +122,10 @@ def _queries(what: str, page: Page, both: list[Both]) -> int:
         with CaptureQueriesContext(one) as captured:
             page(client, ALIKE)
         counts.append(len(captured))
-    if len(set(counts)) > 1:
+    more = counts[1] - counts[0]
+    if more and not (filtered and more == SECOND_WAY):
         raise SystemExit(f"{what}: {counts} queries, by the length of the queue")
-    return counts[0]
+    return max(counts)
 
 
 def _in_turns(page: Page, both: list[Both], *, repeats: int) -> list[float]:

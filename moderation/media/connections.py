@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections import OrderedDict
 from functools import cache
 from typing import NamedTuple
@@ -105,12 +106,9 @@ class Connections:
         ``seconds`` are for the connection alone; the handshake of TLS has those of the exchange.
         Raises AddressRefused or OSError.
         """
-        family, address = _checked(site)
-        plain = socket.socket(family, socket.SOCK_STREAM)
+        plain = _connected(_checked(site), exchange, seconds=seconds)
+        plain.settimeout(None)  # from here on the exchange's end is the end
         try:
-            plain.settimeout(min(seconds, exchange.remaining()))
-            plain.connect(address)
-            plain.settimeout(None)  # from here on the exchange's end is the end
             connection = Connection(site, plain)
         except BaseException:
             plain.close()
@@ -143,16 +141,52 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def _checked(site: Site) -> tuple[socket.AddressFamily, tuple[str, int]]:
-    """Return the address to connect to. One address that is refused speaks against the name."""
+def _checked(site: Site) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    """Return the addresses to connect to. One that is refused speaks against the name."""
     found = socket.getaddrinfo(site.host, site.port, type=socket.SOCK_STREAM)
     if not found:
         raise AddressRefused
     for _, _, _, _, address in found:
         if not _is_open(str(address[0]), loopback=site.loopback):
             raise AddressRefused
-    family, _, _, _, address = found[0]
-    return family, (str(address[0]), site.port)
+    return [(family, (str(address[0]), site.port)) for family, _, _, _, address in found]
+
+
+def _connected(
+    addresses: list[tuple[socket.AddressFamily, tuple[str, int]]],
+    exchange: Exchange,
+    *,
+    seconds: float,
+) -> socket.socket:
+    """Return a socket connected to the first address that answers, in ``seconds`` for all of them.
+
+    Raises OSError, that of the last address, where none does.
+    """
+    end = time.monotonic() + min(seconds, exchange.remaining())
+    failed: OSError | None = None
+    for tried, (family, address) in enumerate(addresses):
+        # The ones behind it must have their time too, or an address that swallows all takes it.
+        share = (end - time.monotonic()) / (2 if addresses[tried + 1 :] else 1)
+        if share <= 0:
+            break
+        try:
+            return _connect(family, address, share)
+        except OSError as error:
+            failed = error
+    raise failed or TimeoutError
+
+
+def _connect(
+    family: socket.AddressFamily, address: tuple[str, int], seconds: float
+) -> socket.socket:
+    plain = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        plain.settimeout(seconds)
+        plain.connect(address)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _is_open(text: str, *, loopback: bool) -> bool:

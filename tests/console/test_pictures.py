@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MARK = b"a-mark-of-the-test"  # kept in the cache, to be found there
 LENGTH = 1024  # of an original's side
 LARGEST = 128  # pixels of detail, for everybody without a granted L3
-DETAIL = {3: 256, 4: 512}  # what a level above shows, to whom a grant opens it
+MOST = {("reviewer", 3): 256}  # whose grants of this test go up to L3, while it is held
 CASE_PAGES = ("cases/", "previews/", "queue/", "my-cases/")
 TICKET = re.compile(rb'"/previews/([^/"]+)/"')
 POLICY = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'")
@@ -100,6 +100,7 @@ def everywhere(folder: Path, person: Callable[..., User]) -> Crawl:
     clients = {role: Client() for role in ROLES}
     for role, client in clients.items():
         client.force_login(people[role])
+    Grant.objects.filter(person=people["lead"]).update(level=2)
     cache.set(MARK.decode(), True)
     answers: list[Answer] = []
     held: list[bytes] = []
@@ -154,11 +155,13 @@ def ask(
 
 
 def look(client: Client, role: str, case: Case) -> Iterator[Answer]:
-    """Ask for every level there might be, and open each ticket that comes of it."""
-    entry = case.flags.get().entry_id
-    for level in range(1, 6):
-        address = f"/cases/{case.pk}/reveal/"
-        page = client.post(address, {"entry": entry, "level": level})
+    """Ask for every level there might be, a drawing and L3 as a hand holds it, and open each ticket
+    that comes of it."""
+    entry = {"entry": case.flags.get().entry_id}
+    asked = [("reveal", {"level": level}) for level in range(1, 6)]
+    for way, more in [*asked, ("reveal", {"level": 2, "drawing": "on"}), ("look", {})]:
+        address, level = f"/cases/{case.pk}/{way}/", more.get("level", 3)
+        page = client.post(address, entry | more)
         yield told(role, address, page)
         for ticket in TICKET.findall(page.content):
             shown = f"/previews/{ticket.decode()}/"
@@ -205,8 +208,9 @@ def test_the_measure_tells_an_original_from_a_preview(crawl: Crawl) -> None:
 def test_every_look_was_answered_with_a_picture(crawl: Crawl) -> None:
     """Else the tests below would look at nothing."""
     assert {(look.role, look.level) for look in crawl.looks if look.status == 200} >= {
-        *(("reviewer", 1), ("reviewer", 2), ("lead", 1), ("lead", 2)),
+        *(("reviewer", 1), ("reviewer", 2), ("reviewer", 3), ("lead", 1), ("lead", 2)),
     }
+    assert not [look for look in crawl.looks if look.role == "lead" and look.level == 3]
     for each in crawl.looks:
         assert [picture.mode for picture in pictures_in(each.body)] == ["L"], each.address
 
@@ -218,10 +222,10 @@ def test_no_picture_holds_more_than_its_level_and_grant_allow(crawl: Crawl) -> N
         for picture in pictures_in(answer.body)
     ]
     assert measured
-    granted = max(Grant.Level.values)
     for role, address, level, found in measured:
-        most = {1: 24, 2: LARGEST, **(DETAIL if level <= granted else {})}.get(level, LARGEST)
+        most = 24 if level == 1 else MOST.get((role, level), LARGEST)
         assert found <= most, (role, address, level, found)
+    assert max(found for *_, found in measured) > LARGEST, "L3 was not looked at"
 
 
 def test_pictures_come_from_tickets_alone(crawl: Crawl) -> None:

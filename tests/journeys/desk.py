@@ -1,26 +1,21 @@
 """One computer that several people use in turn: log in, work, log out, in one browser.
 
 What the browser's console calls an error fails the journey, and so does a page wider than its
-screen. With SCREENSHOTS=FOLDER every page that is looked at is kept there as pictures, wide and
-narrow, light and dark.
+screen. With SCREENSHOTS=FOLDER every page that is looked at is kept there as pictures.
 """
 
-import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
-from tests.browser import NARROW, WIDE
+from tests import looking
+from tests.browser import WIDE
 from tests.conftest import PASSWORD
 
-ZOOMED = {"width": 720, "height": 450}  # what a wide screen has left at 200 %
 DEAF_MS = 800  # a new page is deaf to keys at first, a little less long than this
 PATIENCE_MS = 15_000  # two cores share a browser, a server and a worker
 TABS = 120
-COLOURS_MS = 400  # colours fade in
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-LOADED_WIDTH = "document.readyState === 'complete' && document.documentElement.scrollWidth"
 MARKED = "e => getComputedStyle(e).outlineStyle !== 'none'"
 
 
@@ -97,33 +92,14 @@ class Desk:
         return path
 
     def look(self, name: str) -> None:
-        """See that the page fits every screen; keep pictures of it where they are asked for."""
-        for size in (NARROW, ZOOMED, WIDE):
-            self.page.set_viewport_size(size)
-            # A page that is still on its way has no style sheet yet, and with that another width.
-            width = self.page.wait_for_function(LOADED_WIDTH).json_value()
-            assert width <= size["width"], f"{name} is {width} px wide at {size['width']}"
-        folder = os.environ.get("SCREENSHOTS")
-        if folder:
-            self.looks += 1
-            self._keep(Path(folder), f"{self.looks:02}-{name}")
+        """See that the page fits every screen."""
+        assert list(looking.too_wide(self.page, name)) == []
+        self.looks += 1
+        looking.keep(self.page, f"{self.looks:02}-{name}")
 
     def close(self) -> None:
         self.context.close()
         assert not self.errors, self.errors
-
-    def _keep(self, folder: Path, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for scheme in SCHEMES:
-            self.page.emulate_media(color_scheme=scheme)
-            self.page.wait_for_timeout(COLOURS_MS)
-            for word, size in (("narrow", NARROW), ("wide", WIDE)):
-                self.page.set_viewport_size(size)
-                # The caret is hidden by a style that the page's policy would refuse.
-                self.page.screenshot(
-                    path=folder / f"{name}-{word}-{scheme}.png", full_page=True, caret="initial"
-                )
-        self.page.emulate_media(color_scheme=None)
 
     def _console(self, line: Any) -> None:
         if line.type == "error":

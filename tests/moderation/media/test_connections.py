@@ -79,3 +79,25 @@ def test_one_refused_address_speaks_against_the_name(kept, monkeypatch, addresse
     with watch.exchange(5) as exchange, pytest.raises(AddressRefused):
         kept.open(SITE._replace(loopback=loopback), exchange, seconds=1)
     watch.close()
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer(kept, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
+        closed.bind(("127.0.0.2", server.getsockname()[1]))  # bound, and nobody listens
+        port = server.getsockname()[1]
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port))
+            for each in ("127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        watch = Watch()
+        with watch.exchange(5) as exchange:
+            site = SITE._replace(port=port, loopback=True)
+            connection = kept.open(site, exchange, seconds=1)
+            assert connection.socket.getpeername() == ("127.0.0.1", port)
+            exchange.leave()
+            connection.close()
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found[:1])
+            with pytest.raises(ConnectionRefusedError):
+                kept.open(site, exchange, seconds=1)
+        watch.close()

@@ -3,10 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from moderation.evidence import legal_holds
 from moderation.models import (
     Case,
     CustodyEvent,
@@ -462,40 +460,3 @@ def test_the_queue_fits_a_desk_with_everything_a_row_can_say(
     expect(page.get_by_text(second_reviewer.person.pseudonym)).to_be_in_viewport(ratio=1)
     frame = page.get_by_role("region", name="Cases")
     assert frame.evaluate("e => e.scrollWidth <= e.clientWidth")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_overflows_or_breaks_an_accessibility_rule(
-    opened,  # noqa: F811
-    reviewer,
-    second_reviewer,
-    lead,
-    scheme,
-):
-    held = with_previews(make_case(near=True, entries=1, triage="critical"))
-    known = make_case(due_at=held.opened_at)
-    disputed = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="x" * 300)
-    disputed = settled(disputed, second_reviewer, "KEEP")
-    answer(known, reviewer, "ESCALATE")
-    queue.claim(held, by=reviewer)
-    queue.claim(disputed, by=lead)
-    legal_holds.set_hold(disputed, by=lead, reason="Ordered by the court. " + "x" * 200)
-    found = []
-    for user, address in (
-        (reviewer, "/queue/?match=near"),
-        (reviewer, at(held)),
-        (second_reviewer, at(held)),
-        (lead, at(disputed)),
-        (lead, at(held)),
-    ):
-        page = opened(user, address, color_scheme=scheme)
-        page.wait_for_selector(READY)
-        for size in (NARROW, {"width": 720, "height": 450}, WIDE):  # the second: 200 % zoom
-            page.set_viewport_size(size)
-            width = page.evaluate("document.documentElement.scrollWidth")
-            if width > size["width"]:
-                found.append(f"{address} is {width} px wide at {size['width']}")
-        for violation in Axe().run(page).response["violations"]:
-            nodes = [node["html"][:120] for node in violation["nodes"][:3]]
-            found.append(f"{address}: {violation['id']} {nodes}")
-    assert found == []

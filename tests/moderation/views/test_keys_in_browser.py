@@ -1,12 +1,12 @@
 """Keys of the queue, the tabs of a case, and what works on every page, under real hands."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from moderation.models import Case, Person
 from moderation.review import queue
 from tests.browser import NARROW, chromium, expected_errors, opened  # noqa: F401
+from tests.looking import violations
 from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,14 +20,6 @@ def _here(settings, tmp_path):
 
 def at(case: Case) -> str:
     return f"/cases/{case.pk}/"
-
-
-def violations(page):
-    return [
-        (rule["id"], node["html"][:120])
-        for rule in Axe().run(page).response["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 def test_rows_pins_filters_and_the_sum(opened, lead):  # noqa: F811

@@ -1,12 +1,12 @@
 """Hold, hand over, skip and not for me by their keys; and the same without scripts."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from moderation.models import Case
 from moderation.review import queue
 from tests.browser import chromium, expected_errors, opened  # noqa: F401
+from tests.looking import violations
 from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,11 +98,10 @@ def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, rev
     for name in ("h", "u", "n"):
         page.keyboard.press(name)
         page.evaluate("document.activeElement.blur()")
-    assert Axe().run(page).violations_count == 0
+    assert violations(page) == []
     mine = opened(reviewer, "/my-cases/")
     mine.wait_for_selector(READY)
-    found = Axe().run(mine).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert violations(mine) == []
 
 
 def test_without_scripts(opened, reviewer, held):  # noqa: F811

@@ -1,15 +1,11 @@
 """The operator's pages in Chromium: no errors, no overflow, readable, moving, asking first."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.utils import timezone
 from playwright.sync_api import expect
 
-from moderation.hash_lists import values
 from moderation.models import HashList, Scan
 from moderation.review import queue
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
-from tests.moderation.hash_lists.rows import flagged_case
 from tests.moderation.review.making import make_case
 
 from . import rows
@@ -22,93 +18,6 @@ LONG = "a-dataset-with-a-remarkably-long-name/and-an-owner-too"
 @pytest.fixture
 def every(person):
     return person("eve", "reviewer", "lead", "reporter", "list_manager", "operator", "auditor")
-
-
-@pytest.fixture
-def addresses(settings, tmp_path, every, reviewer, second_reviewer):
-    """Every page, with rows to show."""
-    settings.EVIDENCE_URL = tmp_path.as_uri()
-    revision = rows.revision(LONG, "main-2026-11-20-rc1", rows=123_456)
-    known = rows.hash_list("hotline", values=3)
-    rows.version(known, new=4, same=2, removed=1, rejected={"wrong_length": 3})
-    rows.cover(revision.shards.first(), known)
-    rows.removal(revision, first=reviewer, second=second_reviewer)
-    rows.manifest(revision, by=every)
-    scan = rows.scan(revision, by=every)
-    scan.versions.add(known.current)
-    scan.shard_scans.update(passed_over={"suppressed": 1, "set_aside": 1})
-    rows.hash_list("harmless", negative=True)
-    aside, disabled, used = known.known_hashes.order_by("pk")
-    values.disable(disabled, by=every, until=None, note="A test chart, not a picture of anyone.")
-    type(aside).objects.filter(pk=aside.pk).update(set_aside_at=timezone.now())
-    flagged_case(used)
-    return {
-        "overview": "/",
-        "datasets": "/datasets/",
-        "revision": f"/datasets/{revision.pk}/",
-        "scans": "/scans/",
-        "scan": f"/scans/{scan.pk}/",
-        "lists": "/hash-lists/",
-        "list": "/hash-lists/hotline/",
-        "negative list": "/hash-lists/harmless/",
-        "rules": "/hash-lists/hotline/rules/",
-        "value set aside": f"/hash-lists/known/{aside.pk}/",
-        "value disabled": f"/hash-lists/known/{disabled.pk}/",
-        "value in use": f"/hash-lists/known/{used.pk}/",
-        "load": "/hash-lists/load/file/",
-        "manifests": "/manifests/",
-        "audit": "/audit/",
-        "queue": "/queue/",
-        "reports": "/reports/",
-        "team": "/team/",
-        "member": f"/team/{reviewer.pk}/",
-        "add person": "/team/add/",
-        "legal basis": "/legal-basis/",
-        "account": "/account/",
-    }
-
-
-def settle(page):
-    """As a page is once its keys are at work: their hints look otherwise for a moment before."""
-    page.evaluate("document.documentElement.dataset.keys = 'ready'")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_overflows_or_breaks_an_accessibility_rule(opened, addresses, every, scheme):  # noqa: F811
-    page = opened(every, "/", color_scheme=scheme)
-    found = []
-    for name, address in addresses.items():
-        for size in (WIDE, NARROW, {"width": 720, "height": 450}):  # the last: 200 % zoom
-            page.set_viewport_size(size)
-            page.goto(address)
-            width = page.evaluate("document.documentElement.scrollWidth")
-            if width > size["width"]:
-                found.append(f"{name} is {width} px wide at {size['width']}")
-        page.set_viewport_size(WIDE)
-        settle(page)
-        for violation in Axe().run(page).response["violations"]:
-            nodes = [node["html"][:120] for node in violation["nodes"][:3]]
-            found.append(f"{name}: {violation['id']}: {nodes}")
-    assert found == []
-
-
-def test_no_page_breaks_with_more_contrast_and_the_largest_text(opened, addresses, every):  # noqa: F811
-    type(every.person).objects.filter(user=every).update(contrast="more", text_size="largest")
-    page = opened(every, "/")
-    rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "color-contrast-enhanced"]}}
-    found = []
-    for name, address in addresses.items():
-        page.goto(address)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > WIDE["width"]:
-            found.append(f"{name} is {width} px wide")
-        settle(page)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            for violation in Axe().run(page, options=rules).response["violations"]:
-                nodes = [node["html"][:120] for node in violation["nodes"][:3]]
-                found.append(f"{name}, {scheme}: {violation['id']}: {nodes}")
-    assert found == []
 
 
 def test_a_device_that_asks_for_contrast_gets_it_and_one_with_its_own_colours_keeps_lines(

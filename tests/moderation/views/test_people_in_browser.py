@@ -1,24 +1,21 @@
 """Second steps, the lock and grants by hand: with the keyboard, in a browser."""
 
 import re
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 from playwright.sync_api import expect
 
 from moderation.models import CustodyEvent
 from moderation.people import identities
 from tests import identity_provider
-from tests.browser import NARROW, chromium, expected_errors, opened  # noqa: F401
+from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.conftest import PASSWORD
 from tests.factors import code_for
+from tests.looking import faults
 from tests.moderation.review import making
 
 pytestmark = pytest.mark.django_db(transaction=True)
-AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = Path("test-results/people")
 
 
 def log_in(page, name):
@@ -33,21 +30,7 @@ def title(page, words):
 
 
 def look(page, name):
-    """No rule of accessibility is broken, in light and dark, and nothing is cut off when narrow."""
-    wide = page.viewport_size
-    page.evaluate("document.documentElement.dataset.keys = 'ready'")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_timeout(400)
-        found = Axe().run(page, options=AXE_RULES)
-        assert not found.response["violations"], found.generate_report()
-        PAGES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PAGES / f"{name}-{scheme}.png", full_page=True)
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.screenshot(path=PAGES / f"{name}-narrow.png", full_page=True)
-    page.set_viewport_size(wide)
-    page.emulate_media(color_scheme="light")
+    assert faults(page, f"people-{name}") == []
 
 
 def is_in(page):
