@@ -1,7 +1,8 @@
 """``python -m benchmarks [--quick] [SUBJECT ...]``: every figure, its peers beside it in one run.
 
-Each subject runs in its own process, so that none inherits another's memory. The whole table goes
-to the terminal and, of a full run over all subjects, to docs/benchmarks.md.
+Each subject runs in its own process, so that none inherits another's memory, and its peers in the
+same. The table goes to the terminal; unless it was a quick run, what was measured is kept in
+benchmarks/measured and docs/benchmarks.md is written anew from all that is kept there.
 """
 
 import argparse
@@ -12,25 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import page
+from benchmarks.page import MEASURED, SUBJECTS
 from benchmarks.table import Results
 
 PROJECT = Path(__file__).resolve().parent.parent
-SUBJECTS = (
-    *("hashing", "matching", "screening", "fetching", "sharing"),
-    *("digests", "lists", "recall", "queue"),
-)
-PAGE = PROJECT / "docs" / "benchmarks.md"
 # One thread each: what is compared is the work of one core.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-HEAD = """# Benchmarks
-
-Written by `make bench`. CPU seconds of one core unless a remark says otherwise, medians, ours and
-the peers in turns within one run. Absolute figures drift by 20 % between runs: **only the ratios
-count**. "met?" says which goal was reached: `aim`, `least` (what must be shown) or `NO`. A row
-without goals shows how a figure grows, or what else there is to compare with. What holds the aims
-that are missed is on [a page of its own](aims.md).
-"""
 
 
 def main() -> int:
@@ -41,23 +30,21 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.subjects) - set(SUBJECTS):
         parser.error(f"no such subject: {', '.join(sorted(unknown))}")
-    about, begin = machine.described(), time.monotonic()
+    begin = time.monotonic()
     results, failed = Results(), []
     with tempfile.TemporaryDirectory() as folder:
         for name in options.subjects or SUBJECTS:
-            saved = Path(folder) / f"{name}.json"
+            saved = (Path(folder) if options.quick else MEASURED) / f"{name}.json"
             if _run(name, saved, quick=options.quick):
                 results.add(Results.read(saved))
             else:
                 failed.append(name)
-    print("\n" + "\n".join(about) + "\n\n" + results.terminal())
+    print(f"\n{results.terminal()}")
     print(f"\nTook {(time.monotonic() - begin) / 60:.1f} minutes.")
+    if not options.quick:
+        print(f"Written to {page.write().relative_to(PROJECT)}.")
     if failed:
         print(f"Did not come to their end (see above): {', '.join(failed)}", file=sys.stderr)
-    elif not options.quick and not options.subjects:
-        lines = "\n".join(f"- {line}" for line in about)
-        PAGE.write_text(f"{HEAD}\n{lines}\n\n{results.markdown()}\n", encoding="utf-8")
-        print(f"Written to {PAGE.relative_to(PROJECT)}.")
     return 1 if failed else 0
 
 

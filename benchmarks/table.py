@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from benchmarks import machine
+
 COLUMNS = ("what", "size", "ours", "peer", "figure", "show at least", "aim for", "met?")
 
 
@@ -67,43 +69,50 @@ class Extra:
 
 @dataclass
 class Results:
-    """What one subject measured: rows of the common table, tables of its own, remarks."""
+    """What one subject measured: rows of the common table, tables of its own, remarks.
+
+    ``about``: when and on what.
+    """
 
     rows: list[Row] = field(default_factory=list)
     extras: list[Extra] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    about: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write the results for the process that collects them."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> "Results":
         """Return what ``save`` wrote."""
         found = json.loads(path.read_text(encoding="utf-8"))
         rows = [Row(**{**row, "goal": Goal(**row["goal"])}) for row in found["rows"]]
-        return cls(rows, [Extra(**extra) for extra in found["extras"]], found["notes"])
+        extras = [Extra(**extra) for extra in found["extras"]]
+        return cls(rows, extras, found["notes"], found["about"])
 
     def add(self, other: "Results") -> None:
         """Put the results of another subject behind these."""
         self.rows += other.rows
         self.extras += other.extras
         self.notes += [note for note in other.notes if note not in self.notes]
+        self.about += [line for line in other.about if line not in self.about]
 
     def terminal(self) -> str:
         """Return everything as text for a terminal."""
         parts = [aligned(COLUMNS, [row.cells() for row in self.rows])] if self.rows else []
         parts += [f"{each.title}\n{aligned(each.columns, each.rows)}" for each in self.extras]
-        return "\n\n".join([*parts, *(f"* {note}" for note in self.notes)])
+        return "\n\n".join(["\n".join(self.about), *parts, *(f"* {note}" for note in self.notes)])
 
     def markdown(self) -> str:
         """Return everything as Markdown."""
-        parts = [_markdown(COLUMNS, [row.cells() for row in self.rows])]
+        parts = [_markdown(COLUMNS, [row.cells() for row in self.rows])] if self.rows else []
         parts += [
-            f"## {each.title}\n\n{_markdown(each.columns, each.rows)}" for each in self.extras
+            f"### {each.title}\n\n{_markdown(each.columns, each.rows)}" for each in self.extras
         ]
-        notes = "\n".join(f"- {note}" for note in self.notes)
-        return "\n\n".join([*parts, f"## Remarks\n\n{notes}"])
+        told = (*self.notes, *self.about)
+        return "\n\n".join([*parts, "\n".join(f"- {line}" for line in told)])
 
 
 def subject(measure: Callable[[bool], Results], description: str | None) -> None:
@@ -112,7 +121,9 @@ def subject(measure: Callable[[bool], Results], description: str | None) -> None
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument("--save", type=Path, help="also write the results as JSON")
     options = parser.parse_args()
+    about = machine.described()
     results = measure(options.quick)
+    results.about = about
     print(results.terminal(), flush=True)
     if options.save:
         results.save(options.save)

@@ -28,7 +28,9 @@ def test_a_figure_is_judged_by_its_goal(goal: Goal, value: float, verdict: str) 
 
 def test_what_a_subject_saves_is_what_is_printed(tmp_path: Path) -> None:
     row = Row("join", "M = 1,000", "9/s", "peer 3/s", 3.0, Goal(2, 4))
-    results = Results([row], [Extra("Recall", ["edit", "ours"], [["grey", "99 %"]])], ["Random."])
+    results = Results(
+        [row], [Extra("Recall", ["edit", "ours"], [["grey", "99 %"]])], ["Random."], ["Date: 1"]
+    )
     results.save(tmp_path / "saved.json")
 
     read = Results.read(tmp_path / "saved.json")
@@ -38,7 +40,7 @@ def test_what_a_subject_saves_is_what_is_printed(tmp_path: Path) -> None:
     assert (
         "| join | M = 1,000 | 9/s | peer 3/s | 3 x | >= 2 x | >= 4 x | least |" in read.markdown()
     )
-    assert "## Recall\n\n| edit | ours |\n| --- | --- |\n| grey | 99 % |" in read.markdown()
+    assert "### Recall\n\n| edit | ours |\n| --- | --- |\n| grey | 99 % |" in read.markdown()
 
 
 def test_a_remark_that_several_subjects_make_stands_once() -> None:
