@@ -105,6 +105,11 @@ class HashListAdmin(ByCapability, admin.ModelAdmin):
     fields = ["slug", *changing.CHANGEABLE]
     readonly_fields = ["slug"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: HashList | None = None) -> list[str]:
+        if obj is None or not obj.own:
+            return self.readonly_fields
+        return [name for name in self.fields if name not in changing.OF_OWN]
+
     def save_model(self, request: HttpRequest, obj: HashList, form: Any, change: bool) -> None:
         values = {
             name: form.cleaned_data[name]

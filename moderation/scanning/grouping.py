@@ -3,7 +3,8 @@
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from moderation.models import Case, Entry
+from moderation.algorithms import DIGESTS
+from moderation.models import Case, Decision, Entry
 
 CASE_DISTANCE = 31  # PDQ bits; as for a near match
 BANDS = 16
@@ -43,6 +44,43 @@ def cases_of(entry: Entry) -> list[Case]:
         cases = Case.objects.in_bulk(near)
         found |= {pk: cases[pk] for pk in near}
     return list(found.values())
+
+
+def decided_by_link(entry: Entry) -> Case | None:
+    """The closed, confirmed case that has an entry of the same link, with nothing known of both
+    that tells two pictures: no digest of one kind, and PDQ within 31 bits where both have it.
+
+    Where the same link is in several closed cases, decided one way and the other, people look.
+    """
+    if entry.url_key is None:
+        return None
+    others = Entry.objects.filter(url_key=entry.url_key).exclude(pk=entry.pk)
+    closed = Case.objects.filter(state=Case.State.CLOSED, flags__entry__in=others)
+    cases = list(closed.order_by("pk").distinct()[:MOST])
+    if not cases or not all(is_confirmed(case) for case in cases):
+        return None
+    for name in DIGESTS:
+        if getattr(entry, name) is not None:
+            others = others.filter(**{f"{name}__isnull": True})
+    return next((case for case in cases if _shows(case, others, entry.pdq)), None)
+
+
+def is_confirmed(case: Case) -> bool:
+    """Whether the decision that stands for the case is that it shows known harm."""
+    decision = case.decisions.standing().last()
+    return decision is not None and decision.verdict == Decision.Verdict.CONFIRMED
+
+
+def _shows(case: Case, entries: "QuerySet[Entry]", pdq: bytes | None) -> bool:
+    """Whether any of these entries is in the case and no other picture than this PDQ's."""
+    there = entries.filter(flag__case=case).values_list("pdq", flat=True).distinct()[:MOST]
+    ours = None if pdq is None else int.from_bytes(pdq, "big")
+    return any(
+        ours is None
+        or theirs is None
+        or (ours ^ int.from_bytes(theirs, "big")).bit_count() <= CASE_DISTANCE
+        for theirs in there
+    )
 
 
 def same_file(entry: Entry, case: Case) -> bool:
