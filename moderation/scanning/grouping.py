@@ -47,40 +47,43 @@ def cases_of(entry: Entry) -> list[Case]:
 
 
 def decided_by_link(entry: Entry) -> Case | None:
-    """The closed, confirmed case that has an entry of the same link, with nothing known of both
-    that tells two pictures: no digest of one kind, and PDQ within 31 bits where both have it.
+    """The closed, confirmed case that has an entry of the same link, while nothing known of both
+    tells two files: no digest of one kind, and PDQ within 31 bits.
 
-    Where the same link is in several closed cases, decided one way and the other, people look.
+    A file that is the same is found by its digests. Where the same link is in several closed cases,
+    decided one way and the other, people look.
     """
     if entry.url_key is None:
         return None
-    others = Entry.objects.filter(url_key=entry.url_key).exclude(pk=entry.pk)
-    closed = Case.objects.filter(state=Case.State.CLOSED, flags__entry__in=others)
-    cases = list(closed.order_by("pk").distinct()[:MOST])
+    others = Entry.objects.filter(url_key=entry.url_key, flag__case__state=Case.State.CLOSED)
+    others = others.exclude(pk=entry.pk)
+    closed = Case.objects.filter(flags__entry__in=others).order_by("pk").distinct()
+    cases = list(closed[:MOST])
     if not cases or not all(is_confirmed(case) for case in cases):
         return None
+    comparable = Q()
     for name in DIGESTS:
         if getattr(entry, name) is not None:
-            others = others.filter(**{f"{name}__isnull": True})
-    return next((case for case in cases if _shows(case, others, entry.pdq)), None)
+            comparable |= Q(**{f"{name}__isnull": False})
+    if comparable and others.filter(comparable).exists():
+        return None
+    return cases[0] if _all_near(others, entry.pdq) else None
+
+
+def _all_near(others: "QuerySet[Entry]", pdq: bytes | None) -> bool:
+    if pdq is None:
+        return True
+    ours = int.from_bytes(pdq, "big")
+    theirs = others.filter(pdq__isnull=False).values_list("pdq", flat=True).distinct()[:MOST]
+    return all(
+        (ours ^ int.from_bytes(each or b"", "big")).bit_count() <= CASE_DISTANCE for each in theirs
+    )
 
 
 def is_confirmed(case: Case) -> bool:
     """Whether the decision that stands for the case is that it shows known harm."""
     decision = case.decisions.standing().last()
     return decision is not None and decision.verdict == Decision.Verdict.CONFIRMED
-
-
-def _shows(case: Case, entries: "QuerySet[Entry]", pdq: bytes | None) -> bool:
-    """Whether any of these entries is in the case and no other picture than this PDQ's."""
-    there = entries.filter(flag__case=case).values_list("pdq", flat=True).distinct()[:MOST]
-    ours = None if pdq is None else int.from_bytes(pdq, "big")
-    return any(
-        ours is None
-        or theirs is None
-        or (ours ^ int.from_bytes(theirs, "big")).bit_count() <= CASE_DISTANCE
-        for theirs in there
-    )
 
 
 def same_file(entry: Entry, case: Case) -> bool:
