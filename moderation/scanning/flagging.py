@@ -120,15 +120,13 @@ def _flag(
                 entry=entry, level=copy.level, drawing=copy.drawing, defaults={"sealed": preview}
             )
     others = [hit for hit in hits if hit.list_id not in own]
-    decided_here = not others
+    ours = set() if others else {known[hit.known_id].pk for hit in hits}
     flag = Flag.objects.filter(entry=entry).select_related("case").first()
     fresh = flag is None
     if flag is None:
-        flag = Flag.objects.create(entry=entry, case=_case_for(entry, decided_here=decided_here))
+        flag = Flag.objects.create(entry=entry, case=_case_for(entry, ours=ours))
     case = flag.case
-    known_before = set(
-        Match.objects.filter(flag__case=case).values_list("known_hash", flat=True).distinct()
-    )
+    known_before = _known_hashes(case)
     new_matches = [_match(shard_scan, flag, hit, known[hit.known_id]) for hit in hits]
     # What we decided ourselves speaks of the entries it finds; it puts no other case in doubt.
     unjudged = {known[hit.known_id].pk for hit in others} - known_before
@@ -164,16 +162,16 @@ def _entry(shard_scan: ShardScan, flagged: Flagged) -> Entry:
     return entry
 
 
-def _case_for(entry: Entry, *, decided_here: bool) -> Case:
+def _case_for(entry: Entry, *, ours: set[int]) -> Case:
     """The case this entry belongs to, opened where there is none.
 
     People answer for the entries they were shown. Once one has answered, only the same file may
     still join; anything else that shows the picture gets a case of its own. Before that the edit
     number moves on, so that an answer to the smaller case is refused as stale.
 
-    A confirmed decision reaches the same link too, unless it is known to show something else. What
-    only looks like a picture decided here (``decided_here``: no other list names it) joins no
-    picture that was kept: people look.
+    A confirmed decision reaches the same link too, unless it is known to show something else. Where
+    no list names the entry but our own, with the known hashes ``ours``, what only looks like a
+    picture that was kept joins it if these were judged there too; else people look.
     """
     cases = grouping.cases_of(entry)
     linked = grouping.decided_by_link(entry)
@@ -183,7 +181,7 @@ def _case_for(entry: Entry, *, decided_here: bool) -> Case:
         if grouping.same_file(entry, case):
             return case
         if case.state == Case.State.CLOSED:
-            if not decided_here and not grouping.is_confirmed(case):
+            if not grouping.is_confirmed(case) and not ours - _known_hashes(case):
                 return case
         elif not case.reviews.filter(superseded=False).exclude(answer="").exists():
             Case.objects.filter(pk=case.pk).update(edit_no=F("edit_no") + 1)
@@ -191,6 +189,11 @@ def _case_for(entry: Entry, *, decided_here: bool) -> Case:
     case = Case.objects.create()
     CustodyEvent.objects.append("case_opened", case, by=None, after={"entry": entry.pk})
     return case
+
+
+def _known_hashes(case: Case) -> set[int]:
+    matches = Match.objects.filter(flag__case=case).order_by()
+    return set(matches.values_list("known_hash", flat=True).distinct())
 
 
 def _match(shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash) -> bool:
