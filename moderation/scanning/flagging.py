@@ -120,7 +120,7 @@ def _flag(
                 entry=entry, level=copy.level, drawing=copy.drawing, defaults={"sealed": preview}
             )
     others = [hit for hit in hits if hit.list_id not in own]
-    ours = set() if others else {known[hit.known_id].pk for hit in hits}
+    ours: set[int] = set() if others else {known[hit.known_id].pk for hit in hits}
     flag = Flag.objects.filter(entry=entry).select_related("case").first()
     fresh = flag is None
     if flag is None:
