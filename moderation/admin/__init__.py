@@ -106,9 +106,9 @@ class HashListAdmin(ByCapability, admin.ModelAdmin):
     readonly_fields = ["slug"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: HashList | None = None) -> list[str]:
-        if obj is None or not obj.own:
-            return self.readonly_fields
-        return [name for name in self.fields if name not in changing.OF_OWN]
+        own = obj is not None and obj.own
+        locked = [name for name in changing.CHANGEABLE if own and name not in changing.OF_OWN]
+        return ["slug", *locked]
 
     def save_model(self, request: HttpRequest, obj: HashList, form: Any, change: bool) -> None:
         values = {

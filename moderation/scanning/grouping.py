@@ -70,7 +70,7 @@ def decided_by_link(entry: Entry) -> Case | None:
     return cases[0] if _all_near(others, entry.pdq) else None
 
 
-def _all_near(others: "QuerySet[Entry]", pdq: bytes | None) -> bool:
+def _all_near(others: "QuerySet[Entry]", pdq: bytes | memoryview | None) -> bool:
     if pdq is None:
         return True
     ours = int.from_bytes(pdq, "big")
