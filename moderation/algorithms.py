@@ -15,6 +15,7 @@ class Kind(StrEnum):
     DIGEST = "digest"  # of the file's bytes, equal or not
     PERCEPTUAL = "perceptual"  # of the picture, near by Hamming distance
     URL = "url"  # digest of a normalised URL, equal or not
+    LINK = "link"  # our own keyed hash of a URL as it stands, as ledgers hold it; equal or not
     OPAQUE = "opaque"  # kept, never matched
 
 
@@ -39,6 +40,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         Algorithm("url_md5", Kind.URL, 16),
         Algorithm("url_sha1", Kind.URL, 20),
         Algorithm("url_sha256", Kind.URL, 32),
+        Algorithm("url_key", Kind.LINK, 16),
         Algorithm("netclean", Kind.OPAQUE, None),
         Algorithm("tmk_pdqf", Kind.OPAQUE, None),
         Algorithm("videntifier", Kind.OPAQUE, None),
@@ -50,6 +52,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 DIGESTS = tuple(name for name, a in ALGORITHMS.items() if a.kind is Kind.DIGEST)
 URL_DIGESTS = tuple(name for name, a in ALGORITHMS.items() if a.kind is Kind.URL)
 MATCHED = tuple(name for name, a in ALGORITHMS.items() if a.kind is not Kind.OPAQUE)
+# What others can name: a keyed hash means something in this installation alone.
+NAMED = tuple(name for name, a in ALGORITHMS.items() if a.kind is not Kind.LINK)
+ASKED = tuple(name for name in MATCHED if name in NAMED)
 
 EMPTY_DIGESTS = frozenset(
     bytes.fromhex(value)
@@ -80,9 +85,9 @@ def parse(algorithm: str, text: str) -> bytes:
     (domain.md 4). Reasons: ``unknown_algorithm``, ``empty``, ``wrong_length``, ``not_hex``,
     ``not_base64``, ``empty_input_digest``, ``flat_value``.
     """
-    known = ALGORITHMS.get(algorithm)
-    if known is None:
+    if algorithm not in NAMED:
         raise BadValue("unknown_algorithm")
+    known = ALGORITHMS[algorithm]
     text = text.strip()
     if not text:
         raise BadValue("empty")

@@ -9,6 +9,7 @@ FIRST_SCHEDULE = (
     ("Settle answers", "moderation.tasks.settle_due", 60, "Answers whose own task was lost."),
     ("Resume lost scan work", "moderation.tasks.resume_lost", 60, "After a flushed queue."),
     ("Rescan what is due", "moderation.tasks.rescan_due", 300, "Hash-only, never fetches."),
+    ("Look for what was decided", "moderation.tasks.fan_out", 3600, "In all ledgers."),
     ("Wake waiting cases", "moderation.tasks.wake_waiting", 3600, "Those nobody could tell."),
     ("Delete what is due", "moderation.tasks.delete_due", 3600, "Previews of closed cases."),
 )

@@ -12,6 +12,7 @@ from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
 from moderation.evidence import retention
 from moderation.files import LocationError
+from moderation.hash_lists import decided
 from moderation.hash_lists.withdrawals import cases_to_reopen, versions_to_heed
 from moderation.matching.index import IndexCorrupt
 from moderation.models import CaseTally, HashListVersion, Scan, ShardScan
@@ -64,6 +65,13 @@ def rescan_due() -> None:
             logger.info("rescan of revision %s waits for the scan under way", each.revision.pk)
             continue
         feed(scan)
+
+
+@shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)
+def fan_out() -> None:
+    """Every hour: what was decided here goes onto our own list, and scans look for it elsewhere."""
+    if decided.gather():
+        notice_lists()
 
 
 @shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)

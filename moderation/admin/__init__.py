@@ -105,6 +105,11 @@ class HashListAdmin(ByCapability, admin.ModelAdmin):
     fields = ["slug", *changing.CHANGEABLE]
     readonly_fields = ["slug"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: HashList | None = None) -> list[str]:
+        own = obj is not None and obj.own
+        locked = [name for name in changing.CHANGEABLE if own and name not in changing.OF_OWN]
+        return ["slug", *locked]
+
     def save_model(self, request: HttpRequest, obj: HashList, form: Any, change: bool) -> None:
         values = {
             name: form.cleaned_data[name]

@@ -4,14 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from moderation.algorithms import MATCHED
+from moderation.algorithms import ASKED
 from moderation.scanning.screening import Verdict
 
 
 class ScreenRequest(serializers.Serializer[Any]):
     """One of: an algorithm with a value, or a picture."""
 
-    algorithm = serializers.ChoiceField(choices=MATCHED, required=False)
+    algorithm = serializers.ChoiceField(choices=ASKED, required=False)
     value = serializers.CharField(
         max_length=1000, required=False, help_text="Hex, or base64 for PDQ."
     )

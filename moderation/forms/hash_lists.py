@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from moderation.algorithms import ALGORITHMS
+from moderation.algorithms import NAMED
 from moderation.hash_lists import profiles
 from moderation.hash_lists.formats import ALGORITHM_FORMATS, DELTA_FORMATS, FORMATS, PROFILE_FORMATS
 from moderation.models import HashList
@@ -21,6 +21,7 @@ FORMAT_WORDS = {
     "vics": "VICS JSON",
     "ncmec": "NCMEC XML",
     "stopncii": "StopNCII JSON",
+    "decided": "From decisions made here, no file",
 }
 
 
@@ -55,7 +56,7 @@ class LoadForm(forms.Form):
         choices=[
             ("", "Choose one"),
             (IN_FILE, "Each value comes with its own"),
-            *((name, name) for name in ALGORITHMS),
+            *((name, name) for name in NAMED),
         ],
         help_text="Plain lines: what the values are. CSV: what rows without an algorithm are.",
         error_messages={
@@ -105,7 +106,8 @@ class LoadForm(forms.Form):
 
     def __init__(self, *args: Any, has_file: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        slugs = list(HashList.objects.order_by("slug").values_list("slug", flat=True))
+        lists = HashList.objects.filter(own=False).order_by("slug")
+        slugs = list(lists.values_list("slug", flat=True))
         self.fields["slug"].choices = [  # type: ignore[attr-defined]
             *([("", "Choose one")] if slugs else []),
             *((slug, slug) for slug in slugs),

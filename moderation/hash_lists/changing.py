@@ -25,14 +25,18 @@ CHANGEABLE = (
 )
 
 
+# Of our own list: the rest follows from what was decided.
+OF_OWN = ("enabled", "threshold", "sample_ratio")
+
+
 @transaction.atomic
 def change(hash_list: HashList, *, by: "User", **values: Any) -> HashList:
     """Write the values that differ, with one custody event, and return the list.
 
     Raises:
-        ValueError: a name that is not in CHANGEABLE.
+        ValueError: a name that is not in CHANGEABLE, or for our own list not in OF_OWN.
     """
-    if unknown := set(values) - set(CHANGEABLE):
+    if unknown := set(values) - set(OF_OWN if hash_list.own else CHANGEABLE):
         raise ValueError(f"not to be changed here: {', '.join(sorted(unknown))}")
     row = HashList.objects.select_for_update().get(pk=hash_list.pk)
     before = {name: getattr(row, name) for name in values if getattr(row, name) != values[name]}

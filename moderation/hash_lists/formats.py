@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from moderation.algorithms import ALGORITHMS
+from moderation.algorithms import NAMED
 
 from . import ncmec, plain, stopncii, tables, vics
 from .known import Item, ListError, ListUnreadable, algorithm_named
@@ -50,5 +50,5 @@ def _checked_algorithm(text: str, format: str) -> str:
         raise ListError(f"format {format} names its algorithms itself; leave --algorithm out")
     name = algorithm_named(text)
     if name is None:
-        raise ListError(f"--algorithm must be one of {', '.join(ALGORITHMS)}")
+        raise ListError(f"--algorithm must be one of {', '.join(NAMED)}")
     return name

@@ -5,7 +5,7 @@ No object here prints a value: values of hash lists are sensitive, also in error
 
 from typing import NamedTuple
 
-from moderation.algorithms import ALGORITHMS, BadValue, Kind, parse, width_of
+from moderation.algorithms import ALGORITHMS, NAMED, BadValue, Kind, parse, width_of
 
 TEXT_LIMIT = 131_072  # characters of one line, cell or text; nothing in a hash list is longer
 CATEGORY_LIMIT = 100
@@ -13,7 +13,7 @@ REFERENCE_LIMIT = 200
 OPAQUE_STORED = 2_000  # bytes; a longer value does not fit the index that keeps values unique
 PDQ_QUALITY = 50  # below it a PDQ value says too little about its picture to be matched
 
-_ALIASES = {name.replace("_", ""): name for name in ALGORITHMS} | {"pdna": "photodna"}
+_ALIASES = {name.replace("_", ""): name for name in NAMED} | {"pdna": "photodna"}
 
 
 class ListError(Exception):

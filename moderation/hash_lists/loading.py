@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 LOCK = 0x4C495354  # class of the advisory locks; one key per slug
+RESERVED = frozenset({"decided-here", "decided-here-synthetic"})  # what `decided` keeps
 SLUG_LIMIT, LABEL_LIMIT, OWNER_LIMIT = 60, 100, 200  # characters
 
 
@@ -98,7 +99,7 @@ def load(
     file.seek(0)
     checksum = _checksum(file)
     with transaction.atomic():
-        _lock(slug)
+        lock(slug)
         hash_list = _list(slug, options or ListOptions())
         earlier = hash_list.versions.filter(label=label).first()
         if earlier is not None:
@@ -109,19 +110,14 @@ def load(
         if _state(file) != before:
             raise ListUnreadable("the file was changed while it was read; load it once it is whole")
         _check_usable(staged, delta=delta)
-        version = _next_version(hash_list, label=label, format=format, checksum=checksum, by=by)
-        made = difference.apply(staged, version, delta=delta)
+        version, made = write(
+            staged, hash_list, label=label, format=format, checksum=checksum, delta=delta, by=by
+        )
         if staged.more_pages and made.removed and not delta:
             raise LoadRefused(
                 f"the file is one page of several and lacks {made.removed} values that stand;"
                 " load it with --delta"
             )
-        version.new, version.same = made.new, made.same
-        version.changed, version.removed = made.changed, made.removed
-        version.rejected = dict(sorted(staged.rejected.items()))
-        version.save()
-        hash_list.current = version
-        hash_list.save(update_fields=["current"])
         would_reopen = cases_to_reopen(version).count() if made.removed else 0
         loaded = Loaded(
             slug,
@@ -135,10 +131,32 @@ def load(
             would_reopen=would_reopen,
             version_id=None if dry_run else version.pk,
         )
-        _record(version, loaded, by=by)
+        record(version, by=by)
         if dry_run:
             transaction.set_rollback(True)
     return loaded
+
+
+def write(
+    staged: staging.Staged,
+    hash_list: HashList,
+    *,
+    label: str,
+    format: str,
+    checksum: str,
+    delta: bool = False,
+    by: "User | None" = None,
+) -> tuple[HashListVersion, difference.Difference]:
+    """Make what is staged the current version of a list that is locked; `record` follows."""
+    version = _next_version(hash_list, label=label, format=format, checksum=checksum, by=by)
+    made = difference.apply(staged, version, delta=delta)
+    version.new, version.same = made.new, made.same
+    version.changed, version.removed = made.changed, made.removed
+    version.rejected = dict(sorted(staged.rejected.items()))
+    version.save()
+    hash_list.current = version
+    hash_list.save(update_fields=["current"])
+    return version, made
 
 
 def _check_names(slug: str, label: str) -> None:
@@ -168,7 +186,7 @@ def _state(file: BinaryIO) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _lock(slug: str) -> None:
+def lock(slug: str) -> None:
     """Wait for other loads of this list to end, also where the list is new."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, slug])
@@ -185,6 +203,12 @@ def _list(slug: str, options: ListOptions) -> HashList:
         raise ListError(f"--owner must be at most {OWNER_LIMIT} printable characters")
     if options.synthetic and not settings.SYNTHETIC:
         raise LoadRefused("made-up lists are not loaded here: this installation is a real one")
+    earlier = HashList.objects.filter(slug=slug).first()
+    if earlier.own if earlier is not None else slug in RESERVED:
+        raise LoadRefused(
+            "this site keeps that list itself, of what was decided here; "
+            "give the list another name with --list"
+        )
     hash_list, made = HashList.objects.get_or_create(slug=slug, defaults=wanted)
     if options.negative and not hash_list.negative:
         raise LoadRefused(
@@ -246,7 +270,8 @@ def _next_version(
     )
 
 
-def _record(version: HashListVersion, loaded: Loaded, *, by: "User | None") -> None:
+def record(version: HashListVersion, *, by: "User | None") -> None:
+    """Append to the chain what a version changed: at the end of its transaction."""
     CustodyEvent.objects.append(
         "hash_list_loaded",
         version,
@@ -254,11 +279,11 @@ def _record(version: HashListVersion, loaded: Loaded, *, by: "User | None") -> N
         after={
             "hash_list": version.hash_list_id,
             "number": version.number,
-            "new": loaded.new,
-            "same": loaded.same,
-            "changed": loaded.changed,
-            "removed": loaded.removed,
-            "rejected": loaded.rejected,
+            "new": version.new,
+            "same": version.same,
+            "changed": version.changed,
+            "removed": version.removed,
+            "rejected": version.rejected,
             **({"negative": True} if version.hash_list.negative else {}),
         },
         file_sha256=version.checksum,

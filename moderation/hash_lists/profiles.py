@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moderation.algorithms import ALGORITHMS
+from moderation.algorithms import NAMED
 
 from . import text
 from .known import ListError, algorithm_named
@@ -80,7 +80,7 @@ GENERIC = Profile(
         "id": "external_id",
         "quality": "quality",
     }
-    | {name: name for name in ALGORITHMS},
+    | {name: name for name in NAMED},
 )
 POLICE = Profile(
     name="police",
@@ -165,11 +165,11 @@ def _check(profile: Profile) -> None:
     if profile.skip_rows < 0:
         raise ProfileInvalid("skip_rows in the profile must not be negative")
     if profile.algorithm is not None and algorithm_named(profile.algorithm) is None:
-        raise ProfileInvalid(f"algorithm in the profile must be one of {', '.join(ALGORITHMS)}")
-    unknown = set(profile.columns.values()) - set(FIELDS) - set(ALGORITHMS)
+        raise ProfileInvalid(f"algorithm in the profile must be one of {', '.join(NAMED)}")
+    unknown = set(profile.columns.values()) - set(FIELDS) - set(NAMED)
     if unknown:
         raise ProfileInvalid(
-            f"columns in the profile must lead to one of {', '.join((*FIELDS, *ALGORITHMS))}"
+            f"columns in the profile must lead to one of {', '.join((*FIELDS, *NAMED))}"
         )
     if not profile.header and not all(
         column.isdecimal() and int(column) > 0 for column in (*profile.columns, *profile.skip)

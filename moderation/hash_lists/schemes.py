@@ -9,6 +9,7 @@ something else in each country): ``vics:csam-high`` keeps which number it was in
 
 from typing import NamedTuple
 
+DECIDED = "decided"  # the scheme of what was classed here, by no supplier
 NOT_A_MATCH = "not_a_match"  # the operator says: values of this category are not loaded
 
 
@@ -70,6 +71,14 @@ def classify(scheme: str, category: str, *, harm_class: str = "") -> Classed:
     if not category:
         return _UNGRADED.get(harm_class, UNKNOWN)
     return CLASSES[_SCHEMES.get((name, category.strip().lower()), "unknown")]
+
+
+def scheme_of(harm_class: str, triage: str) -> str:
+    """Return the scheme of a value that people classed here: what `classify` makes the same of."""
+    exact = [name for name, each in CLASSES.items() if each == (harm_class, triage)]
+    ungraded = _UNGRADED.get(harm_class, UNKNOWN)
+    named = exact or [name for name, each in CLASSES.items() if each == ungraded]
+    return f"{DECIDED}:{named[0]}"
 
 
 def severity(scheme: str, category: str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from moderation.algorithms import ALGORITHMS, BadValue
+from moderation.algorithms import NAMED, BadValue
 
 from .known import (
     Item,
@@ -120,11 +120,11 @@ class _Layout:
                     "write a profile that names one"
                 )
             fields[name] = place
-        values = [(name, place) for name, place in fields.items() if name in ALGORITHMS]
+        values = [(name, place) for name, place in fields.items() if name in NAMED]
         fixed = algorithm or profile.algorithm
         fixed = algorithm_named(fixed) if fixed else None
         if "value" not in fields and not values:
-            wanted = [c for c, name in profile.columns.items() if name in {"value", *ALGORITHMS}]
+            wanted = [c for c, name in profile.columns.items() if name in {"value", *NAMED}]
             raise ListUnreadable(
                 f"profile {profile.name} finds no column of values in the header; it knows "
                 f"{', '.join(wanted)}: check the delimiter, or name the columns in a profile"

@@ -8,7 +8,7 @@ comments and everything about persons is never read, nor is IsPrecategorized.
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from moderation.algorithms import ALGORITHMS, BadValue
+from moderation.algorithms import NAMED, BadValue
 
 from . import json_entries
 from .known import Item, Known, Rejected, algorithm_named, canonical, check_labels, media_named
@@ -17,9 +17,7 @@ from .schemes import NOT_A_MATCH
 
 VICS = Profile(name="vics", scheme="vics")
 
-_HASH_KEYS = {name: name for name in ALGORITHMS} | {
-    name.replace("_", ""): name for name in ALGORITHMS
-}
+_HASH_KEYS = {name: name for name in NAMED} | {name.replace("_", ""): name for name in NAMED}
 _KEYS = frozenset({*_HASH_KEYS, "mediaid", "category", "mimetype", "hashname", "hashvalue"})
 
 

@@ -19,7 +19,13 @@ def withdrawn_hashes(version: HashListVersion) -> KnownHashQuerySet:
 
 
 def affected_cases(version: HashListVersion) -> CaseQuerySet:
-    """Return the cases with a match to a value that ``version`` withdrew and no report sent yet."""
+    """Return the cases with a match to a value that ``version`` withdrew and no report sent yet.
+
+    None for our own list: what it found, people judged for themselves, and a case whose decision
+    was taken back is with them anyway.
+    """
+    if version.hash_list.own:
+        return Case.objects.none()
     # From the matches, of which there are few, to the known hashes, of which there are millions.
     matches = Match.objects.filter(known_hash__removed_in=version).exclude(
         Exists(_standing("known_hash__"))
@@ -53,7 +59,7 @@ def versions_to_heed() -> QuerySet[HashListVersion]:
     """Return the versions that withdrew what a closed case matches, also those replaced since."""
     matches = Match.objects.filter(
         flag__case__state=Case.State.CLOSED, known_hash__removed_in__isnull=False
-    )
+    ).filter(known_hash__hash_list__own=False)
     return HashListVersion.objects.filter(pk__in=matches.values("known_hash__removed_in"))
 
 

@@ -17,6 +17,7 @@ class PassedOver(models.TextChoices):
     SET_ASIDE = "set_aside", "value set aside: too many matches"
     SUPPRESSED = "suppressed", "suppressed by a negative list"
     UNSAMPLED = "unsampled", "outside the sample of its list"
+    FLAGGED = "flagged", "decided here, and the entry has a flag already"
 
 
 _SHARE = Coalesce(

@@ -27,6 +27,7 @@ VARIANTS = {
     "url_no_fragment": "the URL without its fragment",
     "url_no_scheme": "the URL without its scheme",
     "url_decoded": "the URL, percent signs decoded",
+    "url_keyed": "the URL as it stands",
 }
 
 
@@ -52,6 +53,12 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"flag {self.pk}"
+
+
+class MatchQuerySet(models.QuerySet["Match"]):
+    def supplied(self) -> "MatchQuerySet":
+        """Those of others' lists: what we decided ourselves is no evidence for itself."""
+        return self.filter(version__hash_list__own=False)
 
 
 class Match(models.Model):
@@ -87,6 +94,8 @@ class Match(models.Model):
     )
     origin = models.CharField(max_length=10, choices=Origin.choices)
     found_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MatchQuerySet.as_manager()
 
     class Meta:
         ordering = ["distance", "pk"]

@@ -29,6 +29,10 @@ class HashListQuerySet(models.QuerySet["HashList"]):
         """Lists of values known to be harmless."""
         return self.filter(negative=True)
 
+    def own(self) -> "HashListQuerySet":
+        """Kept by this site: what people decided here."""
+        return self.filter(own=True)
+
     def negative_state(self) -> str:
         """A short name of what the negative lists suppress now; empty where none is in force.
 
@@ -69,6 +73,11 @@ class HashList(models.Model):
         default=False,
         help_text="Its values are known to be harmless: they raise no flag and suppress others'.",
     )
+    own = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Kept by this site: what people decided here, so that scans find it elsewhere.",
+    )
     sample_ratio = models.FloatField(
         null=True,
         blank=True,
@@ -96,6 +105,14 @@ class HashList(models.Model):
             models.CheckConstraint(
                 condition=Q(sample_ratio__isnull=True) | Q(sample_ratio__range=(0, 1)),
                 name="sample_ratio_0_to_1",
+            ),
+            # Our own word is no proof of itself: nothing is quarantined or offered for it.
+            models.CheckConstraint(
+                condition=Q(own=False) | Q(trust="standard", negative=False),
+                name="own_list_is_standard",
+            ),
+            models.UniqueConstraint(
+                fields=["synthetic"], condition=Q(own=True), name="one_own_list_of_a_kind"
             ),
         ]
 

@@ -36,8 +36,9 @@ class SamePerson(Exception):
 
 
 def exact_matches(case: Case) -> bool:
-    """Whether equal digests, not only look-alikes, tie the case to a list."""
-    matches = Match.objects.filter(flag__case=case)
+    """Whether equal digests, not only look-alikes, tie the case to a list of others: what was
+    decided here cannot prove itself."""
+    matches = Match.objects.supplied().filter(flag__case=case)
     return matches.exclude(algorithm__in=PERCEPTUAL).exists()
 
 

@@ -27,8 +27,10 @@ def raise_over(decision: Decision) -> list[Dispute]:
 
     What its list has withdrawn needs no dispute; one that runs already carries this case too.
     """
-    equal = Match.objects.filter(flag__case=decision.case_id).exclude(
-        algorithm__in=decisions.PERCEPTUAL
+    equal = (
+        Match.objects.supplied()
+        .filter(flag__case=decision.case_id)
+        .exclude(algorithm__in=decisions.PERCEPTUAL)
     )
     standing = KnownHash.objects.filter(pk__in=equal.values("known_hash"), removed_in=None)
     locked = list(standing.select_for_update(no_key=True).order_by("pk"))

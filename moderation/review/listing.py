@@ -311,7 +311,7 @@ def rows(cases: Sequence[Case], *, now: datetime) -> list[Row]:
     matches = (
         Match.objects.filter(flag__case__in=by_pk)
         .order_by("version__hash_list__slug")
-        .values("flag__case", "version__hash_list__slug", "algorithm")
+        .values("flag__case", "version__hash_list__slug", "version__hash_list__own", "algorithm")
         .annotate(count=Count("pk"), least=Min("distance"))
     )
     for match in matches:
@@ -321,7 +321,7 @@ def rows(cases: Sequence[Case], *, now: datetime) -> list[Row]:
         if match["algorithm"] in PERCEPTUAL:
             row.near += match["count"]
             row.nearest = min(match["least"], LEAST if row.nearest is None else row.nearest)
-        else:
+        elif not match["version__hash_list__own"]:
             row.exact += match["count"]
     lost = withdrawn.lost(Match.objects.filter(flag__case__in=by_pk))
     for pk in lost.values_list("flag__case", flat=True).distinct():

@@ -178,7 +178,7 @@ def _move_edit_on(case: Case) -> None:
 
 
 def _known_hashes(case: Case) -> set[int]:
-    matches = Match.objects.filter(flag__case=case).order_by()
+    matches = Match.objects.supplied().filter(flag__case=case).order_by()
     return set(matches.values_list("known_hash", flat=True).distinct())
 
 

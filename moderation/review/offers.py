@@ -78,12 +78,15 @@ def check(case: Case, *, stage: str, answer: str, harm_class: str, reason: str) 
 
 
 def _locks(case: Case, *, stage: str) -> dict[Review.Answer, str]:
-    known = Match.objects.filter(flag__case=case).exclude(
-        version__hash_list__trust=HashList.Trust.TRIAL
-    )
+    supplied = Match.objects.supplied().filter(flag__case=case)
+    known = supplied.exclude(version__hash_list__trust=HashList.Trust.TRIAL)
     locks = {}
     if not known.exists():
-        locks[Answer.REMOVE_KNOWN] = "Only a trial list matches."
+        locks[Answer.REMOVE_KNOWN] = (
+            "Only a trial list matches."
+            if supplied.exists()
+            else "No list matches but that of what was decided here. To remove it, choose 2 or 3."
+        )
     if decisions.exact_matches(case):
         locks[Answer.KEEP_FALSE_MATCH] = "The files are equal. Is the known hash wrong? Choose 5."
     else:

@@ -21,12 +21,18 @@ class Finds:
         self._matcher = matcher
         self._tally = tally
         self.rules = Rules(matcher.lists)
+        synthetic = shard_scan.shard.revision.dataset.synthetic
+        self._apart = {  # made-up and real never mix in what we decided ourselves
+            pk for pk, each in matcher.lists.items() if each.own and each.synthetic != synthetic
+        }
         self._waiting: list[tuple[Flagged, list[Hit]]] = []
 
     def match(self, columns: Sequence[Column]) -> dict[int, list[Hit]]:
         """Count what matches and return, by row, what is not passed over for its value alone."""
         rows: dict[int, list[Hit]] = {}
         for hit in self._matcher.match(columns):
+            if hit.list_id in self._apart:
+                continue
             self._tally.found(hit)
             if hit.passed_over:
                 self._tally.pass_over(hit, hit.passed_over)
@@ -54,5 +60,6 @@ class Finds:
         """Write the flags that wait."""
         waiting, self._waiting = self._waiting, []
         for hit in flagging.record(self._shard_scan, waiting):
-            self._tally.pass_over(hit, PassedOver.SET_ASIDE)
-            self._matcher.set_aside(hit)
+            self._tally.pass_over(hit, hit.passed_over or PassedOver.SET_ASIDE)
+            if not hit.passed_over:
+                self._matcher.set_aside(hit)

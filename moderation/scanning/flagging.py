@@ -27,6 +27,7 @@ from moderation.models import (
 from moderation.signals import case_reopened
 
 from . import covering, floods, grouping, priorities
+from . import echoes as echoes_of
 from .facts import Flagged, Tally
 from .heartbeat import Stopped
 from .indexes import Span
@@ -53,10 +54,12 @@ KEPT_FACTS = (
 
 
 def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) -> list[Hit]:
-    """Write flags for these entries, with their previews; return the hits that flood control held
-    back."""
+    """Write flags for these entries, with their previews; return the hits that raise none: echoes,
+    with the reason, and those that flood control held back."""
+    own = set(HashList.objects.own().values_list("pk", flat=True)) if found else set()
+    found, echoes = echoes_of.leave_out(shard_scan, found, own)
     if not found:
-        return []
+        return echoes
     sealed = _seal_previews(shard_scan, [flagged for flagged, _ in found])
     try:
         with transaction.atomic():
@@ -66,7 +69,7 @@ def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) ->
             cases = {
                 case.pk: case
                 for flagged, hits in wanted
-                if (case := _flag(shard_scan, flagged, hits, sealed, known)) is not None
+                if (case := _flag(shard_scan, flagged, hits, sealed, known, own)) is not None
             }
             for case in cases.values():
                 priorities.rate(case)
@@ -78,7 +81,7 @@ def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) ->
     for (row, _), each in sealed.items():
         if row not in flagged_rows:
             store.shred(each)
-    return held
+    return [*echoes, *held]
 
 
 def finish(
@@ -107,6 +110,7 @@ def _flag(
     hits: list[Hit],
     sealed: dict[tuple[int, Copy], SealedObject],
     known: dict[int, KnownHash],
+    own: set[int],
 ) -> Case | None:
     entry = _entry(shard_scan, flagged)
     for copy in flagged.previews:
@@ -115,16 +119,17 @@ def _flag(
             Preview.objects.get_or_create(
                 entry=entry, level=copy.level, drawing=copy.drawing, defaults={"sealed": preview}
             )
+    others = [hit for hit in hits if hit.list_id not in own]
+    ours: set[int] = set() if others else {known[hit.known_id].pk for hit in hits}
     flag = Flag.objects.filter(entry=entry).select_related("case").first()
     fresh = flag is None
     if flag is None:
-        flag = Flag.objects.create(entry=entry, case=_case_for(entry))
+        flag = Flag.objects.create(entry=entry, case=_case_for(entry, ours=ours))
     case = flag.case
-    known_before = set(
-        Match.objects.filter(flag__case=case).values_list("known_hash", flat=True).distinct()
-    )
+    known_before = _known_hashes(case)
     new_matches = [_match(shard_scan, flag, hit, known[hit.known_id]) for hit in hits]
-    unjudged = {known[hit.known_id].pk for hit in hits} - known_before
+    # What we decided ourselves speaks of the entries it finds; it puts no other case in doubt.
+    unjudged = {known[hit.known_id].pk for hit in others} - known_before
     if case.state != Case.State.CLOSED:
         _quarantine(entry, hits)
         if case.state == Case.State.WAITING and unjudged:
@@ -157,18 +162,26 @@ def _entry(shard_scan: ShardScan, flagged: Flagged) -> Entry:
     return entry
 
 
-def _case_for(entry: Entry) -> Case:
+def _case_for(entry: Entry, *, ours: set[int]) -> Case:
     """The case this entry belongs to, opened where there is none.
 
     People answer for the entries they were shown. Once one has answered, only the same file may
     still join; anything else that shows the picture gets a case of its own. Before that the edit
     number moves on, so that an answer to the smaller case is refused as stale.
+
+    A confirmed decision reaches the same link too, unless it is known to show something else. Where
+    no list names the entry but our own, with the known hashes ``ours``, what only looks like a
+    picture that was kept joins it if these were judged there too; else people look.
     """
-    for case in grouping.cases_of(entry):
+    cases = grouping.cases_of(entry)
+    linked = grouping.decided_by_link(entry)
+    if linked is not None and not any(grouping.same_file(entry, case) for case in cases):
+        return linked
+    for case in cases:
         if grouping.same_file(entry, case):
             return case
         if case.state == Case.State.CLOSED:
-            if not _is_confirmed(case):
+            if not grouping.is_confirmed(case) and not ours - _known_hashes(case):
                 return case
         elif not case.reviews.filter(superseded=False).exclude(answer="").exists():
             Case.objects.filter(pk=case.pk).update(edit_no=F("edit_no") + 1)
@@ -176,6 +189,11 @@ def _case_for(entry: Entry) -> Case:
     case = Case.objects.create()
     CustodyEvent.objects.append("case_opened", case, by=None, after={"entry": entry.pk})
     return case
+
+
+def _known_hashes(case: Case) -> set[int]:
+    matches = Match.objects.filter(flag__case=case).order_by()
+    return set(matches.values_list("known_hash", flat=True).distinct())
 
 
 def _match(shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash) -> bool:
@@ -209,11 +227,6 @@ def _quarantine(entry: Entry, hits: list[Hit]) -> None:
     if HashList.objects.filter(pk__in=lists, trust=HashList.Trust.TRUSTED).exists():
         entry.quarantined_at = timezone.now()
         entry.save(update_fields=["quarantined_at"])
-
-
-def _is_confirmed(case: Case) -> bool:
-    decision = case.decisions.standing().last()
-    return decision is not None and decision.verdict == Decision.Verdict.CONFIRMED
 
 
 def _reach_closed_case(

@@ -3,7 +3,8 @@
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from moderation.models import Case, Entry
+from moderation.algorithms import DIGESTS
+from moderation.models import Case, Decision, Entry
 
 CASE_DISTANCE = 31  # PDQ bits; as for a near match
 BANDS = 16
@@ -43,6 +44,46 @@ def cases_of(entry: Entry) -> list[Case]:
         cases = Case.objects.in_bulk(near)
         found |= {pk: cases[pk] for pk in near}
     return list(found.values())
+
+
+def decided_by_link(entry: Entry) -> Case | None:
+    """The closed, confirmed case that has an entry of the same link, while nothing known of both
+    tells two files: no digest of one kind, and PDQ within 31 bits.
+
+    A file that is the same is found by its digests. Where the same link is in several closed cases,
+    decided one way and the other, people look.
+    """
+    if entry.url_key is None:
+        return None
+    others = Entry.objects.filter(url_key=entry.url_key, flag__case__state=Case.State.CLOSED)
+    others = others.exclude(pk=entry.pk)
+    closed = Case.objects.filter(flags__entry__in=others).order_by("pk").distinct()
+    cases = list(closed[:MOST])
+    if not cases or not all(is_confirmed(case) for case in cases):
+        return None
+    comparable = Q()
+    for name in DIGESTS:
+        if getattr(entry, name) is not None:
+            comparable |= Q(**{f"{name}__isnull": False})
+    if comparable and others.filter(comparable).exists():
+        return None
+    return cases[0] if _all_near(others, entry.pdq) else None
+
+
+def _all_near(others: "QuerySet[Entry]", pdq: bytes | memoryview | None) -> bool:
+    if pdq is None:
+        return True
+    ours = int.from_bytes(pdq, "big")
+    theirs = others.filter(pdq__isnull=False).values_list("pdq", flat=True).distinct()[:MOST]
+    return all(
+        (ours ^ int.from_bytes(each or b"", "big")).bit_count() <= CASE_DISTANCE for each in theirs
+    )
+
+
+def is_confirmed(case: Case) -> bool:
+    """Whether the decision that stands for the case is that it shows known harm."""
+    decision = case.decisions.standing().last()
+    return decision is not None and decision.verdict == Decision.Verdict.CONFIRMED
 
 
 def same_file(entry: Entry, case: Case) -> bool:

@@ -28,6 +28,7 @@ _COMPARED = {
     **{name: (f"given_{name}", name, "fetched_at") for name in DIGESTS},
     "pdq": ("pdq", "pdq_turns", "pdq_quality", "pdq_variants", "approximate", "fetched_at"),
     "phash": ("phash", "approximate", "fetched_at"),
+    "url_key": ("url_key",),
 }  # by algorithm: what there is to compare, and what tells its origin
 
 
@@ -132,6 +133,12 @@ class Part:
             if self._has("pdq"):
                 columns += part._turns(origin) + part._variants(origin)
         return columns
+
+    @property
+    def links(self) -> list[Column]:
+        """The keyed hashes of the links: beside the rest, as they speak of no picture."""
+        values, rows = ledger.column_as_array(self.batch, "url_key")
+        return [Column("url_key", "url_keyed", Match.Origin.URL, values, rows)]
 
     def _has(self, name: str) -> bool:
         return name in self.batch.schema.names

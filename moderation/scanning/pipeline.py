@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from moderation import files
+from moderation.algorithms import URL_DIGESTS
 from moderation.datasets.ledger import LedgerWriter
 from moderation.datasets.readers import (
     WITH_PICTURES,
@@ -120,7 +121,7 @@ def _from_shard(
         )
         examined = _examined(shard, reader, matcher, previous, heartbeat, plan)
         for batch, part, near, kept in stack.enter_context(closing(examined)):
-            columns = near.columns + _url_columns(batch, matcher)
+            columns = near.columns + _link_columns(part, matcher) + _url_columns(batch, matcher)
             for row, matched in finds.match(columns).items():
                 at = row - batch.start
                 flagged = _flagged(batch, part.facts(row), at)
@@ -202,8 +203,8 @@ def _from_ledger(
 
     for part in ledgers.parts(previous, matcher.algorithms):
         part.count(tally)
-        take(finds.match(part.columns), at_most=HELD_ROWS)
-    if any(name.startswith("url_") for name in matcher.algorithms):
+        take(finds.match(part.columns + _link_columns(part, matcher)), at_most=HELD_ROWS)
+    if not matcher.algorithms.isdisjoint(URL_DIGESTS):
         # URL digests are not kept in the ledger: the dataset's own URL column has them all.
         unchanged()
         for batch in reader.batches(rows=settings.SCAN_BATCH_ROWS, pictures=False):
@@ -263,6 +264,10 @@ def _check_unchanged(shard: Shard, reader: ShardReader) -> None:
 
 def _changed(shard: Shard) -> ShardChanged:
     return ShardChanged(f"Shard {shard.number} changed since it was registered: register it again.")
+
+
+def _link_columns(part: ledgers.Part, matcher: Matcher) -> list[Column]:
+    return part.links if "url_key" in matcher.algorithms else []
 
 
 def _url_columns(batch: Batch, matcher: Matcher) -> list[Column]:

@@ -41,8 +41,9 @@ def rate(case: Case) -> None:
     """
     matches = Match.objects.filter(flag__case=case)
     perceptual = Q(algorithm__in=["pdq", "phash"])
+    supplied = Q(version__hash_list__own=False)  # our own word is a lead, and no proof of itself
     rated = matches.aggregate(
-        exact=Count("pk", filter=~perceptual), slack=Max("threshold") - Max("distance")
+        exact=Count("pk", filter=~perceptual & supplied), slack=Max("threshold") - Max("distance")
     )
     case.exact = rated["exact"] > 0
     if case.state != Case.State.CLOSED:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from moderation.algorithms import ALGORITHMS, DIGESTS, MATCHED, BadValue, Kind, parse
+from moderation.algorithms import ALGORITHMS, ASKED, DIGESTS, BadValue, Kind, parse
 from moderation.media.decode import PictureError
 from moderation.media.digests import digests
 from moderation.media.hashing import hash_picture
@@ -65,7 +65,7 @@ class Screened:
 def screen_hash(algorithm: str, text: str) -> Screened:
     """Screen one value as its supplier would write it; NoLists when no list is in force."""
     matcher = _matcher()
-    if algorithm not in MATCHED:
+    if algorithm not in ASKED:
         return _not_hashable(matcher, "unknown_algorithm")
     try:
         value = parse(algorithm, text)

@@ -47,6 +47,7 @@ def others(entry: Entry) -> dict[str, list[str]]:
     found = Match.objects.filter(flag__entry=entry).select_related(
         "known_hash__hash_list", "known_hash__removed_in"
     )
+    found = found.supplied()  # our own word agrees with itself
     agree: dict[str, None] = {}
     dispute: dict[str, None] = {}
     for match in found.filter(known_hash__removed_in=None, known_hash__disabled_at=None)[:OTHERS]:
@@ -73,17 +74,13 @@ def siblings(case: Case, entry: Entry) -> Siblings:
 
 
 def _sentences(match: Match) -> list[str]:
-    version, known = match.version, match.known_hash
-    said = [
-        f"The list {version.hash_list.slug}, version {version.label}, holds a {match.algorithm} "
-        f"hash"
-        + (f" that its owner puts in category {known.category}" if known.category else "")
-        + "."
-    ]
+    said = [_known_from(match)]
     if match.exact:
         said.append("The hash of this entry is equal to it, bit for bit: it is the same file.")
         if match.origin == Match.Origin.URL:
             said[-1] = "The hash of this entry's link is equal to it: it is the same link."
+            if match.version.hash_list.own:
+                said.append("What the link shows may have changed since.")
     else:
         few = " (give or take a few: it comes from a quick decode)" if match.approximate else ""
         said.append(
@@ -98,6 +95,20 @@ def _sentences(match: Match) -> list[str]:
         f"{match.algorithm_version}."
     )
     return said
+
+
+def _known_from(match: Match) -> str:
+    version, known = match.version, match.known_hash
+    if version.hash_list.own:
+        return (
+            f"People here decided to remove something with this {match.algorithm} hash: version "
+            f"{version.label} of our own list {version.hash_list.slug} holds it."
+        )
+    category = f" that its owner puts in category {known.category}" if known.category else ""
+    return (
+        f"The list {version.hash_list.slug}, version {version.label}, holds a {match.algorithm} "
+        f"hash{category}."
+    )
 
 
 def _how(match: Match) -> str:

@@ -13,6 +13,7 @@ from moderation.review import decisions
 from moderation.review.codes import CODES, REPORTABLE
 
 Answer = Review.Answer
+FOLLOWS = "The same file or link, found elsewhere later, follows."
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,15 @@ def of(answer: Review.Answer, known: Facts) -> str:
                 "Where files are not equal, two people must say so."
             )
     effect = _effect(answer, known)
+    removes = CODES[answer].verdict == Decision.Verdict.CONFIRMED
+    effect = f"{effect}. {FOLLOWS if removes else ''}".rstrip()
     if known.code_open:
-        return f"Settles it: {effect}. The case is closed."
+        return f"Settles it: {effect} The case is closed."
     if known.stage == Review.Stage.SECOND:
-        return f"If the two of you agree: {effect}. If not, a lead decides."
+        return f"If the two of you agree: {effect} If not, a lead decides."
     if CODES[answer].verdict in known.behind:
-        return f"{effect[0].upper()}{effect[1:]}. The case is closed."
-    return f"Asks a second person. If they agree: {effect}."
+        return f"{effect[0].upper()}{effect[1:]} The case is closed."
+    return f"Asks a second person. If they agree: {effect}"
 
 
 def _effect(answer: Review.Answer, case: Facts) -> str:

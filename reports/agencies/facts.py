@@ -20,6 +20,7 @@ PREFIX = 8  # hex digits of a hash that a page may show
 DIGESTS = ("md5", "sha1", "sha256")
 HASHES = (*DIGESTS, "pdq", "phash")
 CONTRARY = "contrary"
+OURS = "our own decision about the same file, link or picture, on no hash list"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class MatchFact:
     scheme: str
     variant: str
     withdrawn: bool
+    own: bool = False  # found by what was decided here, and by no list
 
     @property
     def category_words(self) -> str:
@@ -192,15 +194,35 @@ def _facts(
         media_type=_media_type(harm_class, matches),
         ai_indication=indication,
         ai_signals=signals,
-        matches=tuple(_match(match) for match in matches),
+        matches=tuple(_match(match) for match in _told_of(matches)),
         hashes=_hashes(entry, url),
         looks=tuple(looks),
         told=tuple(told),
     )
 
 
+def _told_of(matches: Sequence[Match]) -> Sequence[Match]:
+    """What lists say; our own decision is told only of an entry that no list names."""
+    return [each for each in matches if not each.version.hash_list.own] or matches
+
+
 def _match(match: Match) -> MatchFact:
     known, version = match.known_hash, match.version
+    if version.hash_list.own:
+        return MatchFact(
+            source=OURS,
+            hash_list="",
+            version="",
+            algorithm="link" if match.algorithm == "url_key" else match.algorithm,
+            distance=match.distance,
+            exact=match.exact,
+            threshold=match.threshold,
+            category="",
+            scheme="",
+            variant=match.variant,
+            withdrawn=False,
+            own=True,
+        )
     return MatchFact(
         source=version.hash_list.owner or version.hash_list.slug,
         hash_list=version.hash_list.slug,

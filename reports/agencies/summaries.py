@@ -22,6 +22,7 @@ class Summary:
     unknown: int  # never asked, or no clear answer
     exact: int  # entries that equal a known picture, byte for byte
     near: int  # entries that only look alike (H12)
+    own: int  # entries that no list names: found by our own decision
     first_seen: datetime | None
     categories: tuple[str, ...]  # as the lists' owners wrote them
 
@@ -37,7 +38,7 @@ def summary(report: Report) -> Summary:
         gone=Count("pk", filter=Q(entry__outcome=Outcome.GONE.value)),
         first_seen=Min("entry__flag__raised_at"),
     )
-    matches = Match.objects.filter(flag__entry__report_items__report=report)
+    matches = Match.objects.supplied().filter(flag__entry__report_items__report=report)
     exact = matches.exclude(algorithm__in=PERCEPTUAL).values("flag").distinct().count()
     matched = matches.values("flag").distinct().count()
     named = (
@@ -53,6 +54,7 @@ def summary(report: Report) -> Summary:
         unknown=counts["entries"] - counts["reachable"] - counts["gone"],
         exact=exact,
         near=matched - exact,
+        own=counts["entries"] - matched,
         first_seen=counts["first_seen"],
         categories=tuple(
             f"{category} ({scheme})" if scheme else category for scheme, category in named

@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from tqdm import tqdm
 
 from moderation import tasks
-from moderation.algorithms import ALGORITHMS
+from moderation.algorithms import NAMED
 from moderation.hash_lists import alarms
 from moderation.hash_lists.formats import (
     ALGORITHM_FORMATS,
@@ -66,7 +66,7 @@ class Command(Base):
             "--algorithm",
             metavar="A",
             type=_algorithm,
-            help=f"plain and csv: one of {', '.join(ALGORITHMS)}",
+            help=f"plain and csv: one of {', '.join(NAMED)}",
         )
         parser.add_argument(
             "--profile",
@@ -125,7 +125,7 @@ class Command(Base):
 def _algorithm(text: str) -> str:
     name = algorithm_named(text)
     if name is None:
-        raise ArgumentTypeError(f"must be one of {', '.join(ALGORITHMS)}")
+        raise ArgumentTypeError(f"must be one of {', '.join(NAMED)}")
     return name
 
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from django.db import connection
 
-from moderation.algorithms import ALGORITHMS
+from moderation.algorithms import NAMED
 from moderation.hash_lists import loading
 from moderation.hash_lists.keys import is_open
 from moderation.hash_lists.known import ListError, ListUnreadable
@@ -126,17 +126,17 @@ def test_the_same_bytes_under_two_algorithms_are_two_values():
 
 
 def test_each_algorithm_keeps_its_values_whole():
-    opaque = {name: f"text of {name}".encode() for name in ALGORITHMS if is_open(name)}
-    whole = {name: value(name, 1)[:-1] + b"\0" for name in ALGORITHMS if not is_open(name)}
+    opaque = {name: f"text of {name}".encode() for name in NAMED if is_open(name)}
+    whole = {name: value(name, 1)[:-1] + b"\0" for name in NAMED if not is_open(name)}
     lines = [f"{name} {text.decode()}" for name, text in opaque.items()]
     lines += [f"{name} {drawn.hex()}" for name, drawn in whole.items()]
-    assert loaded("\n".join([*lines, ""]), "1", "plain").new == len(ALGORITHMS)
+    assert loaded("\n".join([*lines, ""]), "1", "plain").new == len(NAMED)
     assert {row.algorithm: bytes(row.value) for row in values("demo")} == opaque | whole
-    assert KnownBlock.objects.count() == len(ALGORITHMS)
+    assert KnownBlock.objects.count() == len(NAMED)
     demo = HashList.objects.get()
     assert set(KnownBlock.objects.standing_counts(demo).values()) == {1}
     assert loaded("\n".join(lines[1:]) + "\n", "2", "plain").removed == 1
-    assert len(KnownBlock.objects.standing_counts(demo)) == len(ALGORITHMS) - 1
+    assert len(KnownBlock.objects.standing_counts(demo)) == len(NAMED) - 1
 
 
 def test_the_same_file_and_label_again_change_nothing():

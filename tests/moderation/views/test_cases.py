@@ -159,6 +159,7 @@ def test_take_answer_and_stay(login, reviewer, enqueued, fields, settings):
     body = text(client.get(at("case", case)))
     assert "removes 2 entries in 1 revision, drafts 1 report" in body
     assert "Asks a second person" in body
+    assert "The same file or link, found elsewhere later, follows." in body
     answer = client.post(at("case_answer", case), fields(case, reason="on two lists"))
     assert answer.url == at("case", case)
     review = case.reviews.get()

@@ -5,14 +5,15 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from moderation.hash_lists import uploads
+from moderation.hash_lists import changing, uploads
 from moderation.models import CustodyEvent, HashList, HashListVersion, KnownBlock, KnownHash
 from tests.known import known_row
 from tests.moderation.hash_lists.rows import flagged_case
+from tests.moderation.review.making import add_entry, make_case
 
 from . import rows
 
@@ -399,3 +400,41 @@ def test_a_list_may_be_called_load(login, reviewer):
     rows.hash_list("load")
     answer = login(reviewer).get(reverse("moderation:hash_list", args=["load"]))
     assert answer.status_code == 200
+
+
+def own_list(**fields):
+    case = make_case()
+    add_entry(case, slug="decided-here", trust="standard")
+    HashList.objects.filter(slug="decided-here").update(own=True, owner="This site", **fields)
+    return HashList.objects.get(slug="decided-here"), case
+
+
+def test_our_own_list_says_what_it_is_and_is_not_loaded_by_hand(login, list_manager):
+    row, _ = own_list()
+    client = login(list_manager)
+    body = text(client.get("/hash-lists/"))
+    assert "Kept by this site" in body
+    body = text(client.get(f"/hash-lists/{row.slug}/"))
+    assert "what two people decided here to remove" in body
+    for foreign in ("Load a version", "Disputes with the owner", "Precision", "Agreement"):
+        assert foreign not in body
+    assert f'value="{row.slug}"' not in text(client.get(LOAD))
+    assert "Change the rules" in body
+    client.post(f"/hash-lists/{row.slug}/switch/", {"enabled": "off"})
+    row.refresh_from_db()
+    assert not row.enabled
+
+
+def test_our_own_list_is_never_trusted(operator):
+    row, _ = own_list()
+    with pytest.raises(ValueError, match="trust"):
+        changing.change(row, by=operator, trust="trusted")
+    with pytest.raises(IntegrityError):
+        HashList.objects.filter(pk=row.pk).update(trust="trusted")
+
+
+def test_the_back_room_changes_no_more_of_our_own_list(login, operator):
+    row, _ = own_list()
+    body = text(login(operator).get(f"/admin/moderation/hashlist/{row.pk}/change/"))
+    assert 'name="threshold"' in body
+    assert 'name="trust"' not in body

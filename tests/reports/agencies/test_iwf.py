@@ -24,7 +24,7 @@ from moderation.models import (
 )
 from reports import drafting
 from reports.agencies import facts as gathered
-from reports.agencies import registry
+from reports.agencies import registry, summaries
 from reports.agencies.base import UnknownAgency, good_url
 from reports.models import Report
 from tests.known import known_row
@@ -479,3 +479,24 @@ def add_match(entry: Entry, *, slug: str, algorithm: str, distance: int) -> Matc
         variant="plain",
         origin=Match.Origin.FETCHED,
     )
+
+
+def test_our_own_decision_is_never_told_as_a_match_of_a_list(
+    reviewer: User, second_reviewer: User
+) -> None:
+    case = make_case()
+    add_entry(case, slug="decided-here", trust="standard")
+    HashList.objects.filter(slug="decided-here").update(own=True, owner="This site")
+    for person in (reviewer, second_reviewer):
+        case = settled(case, person, REMOVE)
+    report = draft_of(case)
+
+    listed, ours = (row["match_basis"] for row in rows_of(report))
+
+    assert [each["list"] for each in listed] == ["harbour-trusted"]
+    assert ours == [
+        {"list": gathered.OURS, "version": "", "algorithm": "md5", "distance": 0, "category": ""}
+    ]
+    told = summaries.summary(report)
+    assert (told.entries, told.exact, told.near, told.own) == (2, 1, 0, 1)
+    assert told.categories == ("A1 (iwf)",)
