@@ -38,6 +38,7 @@ from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
 from moderation.review import (
     answers,
     budget,
+    company,
     decisions,
     exposure,
     handing,
@@ -124,6 +125,7 @@ def show(
         "code_open": not context["blind"] and decisions.code_is_open(case),
         "undoable": answers.undoable(by=user),
         "may_decide": user.has_perm(DECIDE),
+        "company": company.hint(case, by=user),
         "why_not": "" if held else queue.why_not(case, user=user),
         "may_take_over": context["held_by"] is not None
         and queue.fit_for(user).filter(pk=case.pk).exists(),
