@@ -46,6 +46,7 @@ from moderation.review import (
     noting,
     offers,
     queue,
+    reasons,
     withdrawn,
 )
 
@@ -101,6 +102,7 @@ def show(
         context["offers"] = offered(case, context)
         context["reason_need"] = reason_need(form, context["offers"])
         context["alike"] = merging.alike(case, entry, by=user) if entry is not None else []
+        context["ready"] = reasons.ready()
         context["asides"] = aside_forms(case, user=user) | (asides or {})
     standing = [] if context["blind"] else earlier(case)
     decision = None if context["blind"] else case.decisions.standing().last()
