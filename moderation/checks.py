@@ -1,6 +1,7 @@
 """Refuses to start an unsafe deployment."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
 from config import roles
+from moderation.review import reasons
 
 
 @register(Tags.security)
@@ -47,6 +49,16 @@ def identity_provider_is_whole(app_configs: Any, **kwargs: Any) -> list[CheckMes
             Error("OIDC_SECOND_STEP takes amr=VALUE and acr=VALUE.", id="breakwater.E005")
         )
     return errors
+
+
+@register()
+def ready_reasons_can_be_used(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The ready sentences of reviewers can be read, and each is of an answer that exists."""
+    try:
+        reasons.read(Path(settings.REASONS_FILE))
+    except reasons.BadReasons as error:
+        return [Error(f"REASONS_FILE: {error}.", id="breakwater.E006")]
+    return []
 
 
 @register(Tags.database)

@@ -10,6 +10,7 @@ FIRST_SCHEDULE = (
     ("Resume lost scan work", "moderation.tasks.resume_lost", 60, "After a flushed queue."),
     ("Rescan what is due", "moderation.tasks.rescan_due", 300, "Hash-only, never fetches."),
     ("Look for what was decided", "moderation.tasks.fan_out", 3600, "In all ledgers."),
+    ("Weigh lists", "moderation.tasks.weigh_lists", 900, "By what people decided of theirs."),
     ("Wake waiting cases", "moderation.tasks.wake_waiting", 3600, "Those nobody could tell."),
     ("Delete what is due", "moderation.tasks.delete_due", 3600, "Previews of closed cases."),
 )

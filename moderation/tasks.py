@@ -12,13 +12,13 @@ from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
 from moderation.evidence import retention
 from moderation.files import LocationError
-from moderation.hash_lists import decided
+from moderation.hash_lists import decided, precision
 from moderation.hash_lists.withdrawals import cases_to_reopen, versions_to_heed
 from moderation.matching.index import IndexCorrupt
-from moderation.models import CaseTally, HashListVersion, Scan, ShardScan
+from moderation.models import CaseTally, HashListVersion, ListPrecision, Scan, ShardScan
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, queue, waiting
-from moderation.scanning import pipeline, planning, rescans, sweeping
+from moderation.scanning import pipeline, planning, priorities, rescans, sweeping
 from moderation.scanning.heartbeat import Stopped
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,15 @@ def settle_due() -> None:
     answers.settle_due()
     queue.record_expired()
     CaseTally.objects.sum_up()
+
+
+@shared_task
+def weigh_lists() -> None:
+    """Every quarter of an hour: what people decided about each list's matches, and the priorities
+    of the cases that wait where it moved a weight."""
+    precision.count()
+    for each in ListPrecision.objects.filter(weighed=False).order_by("pk"):
+        priorities.weigh_again(each)
 
 
 @shared_task

@@ -40,6 +40,7 @@ urlpatterns = [
     path("cases/<int:pk>/undo/", cases.undo, name="case_undo"),
     path("cases/<int:pk>/release/", cases.release, name="case_release"),
     path("cases/<int:pk>/renew/", cases.renew, name="case_renew"),
+    path("cases/<int:pk>/company/", cases.case_company, name="case_company"),
     path("cases/<int:pk>/hold/", leases.hold, name="case_hold"),
     path("cases/<int:pk>/hand-over/", leases.hand_over, name="case_hand_over"),
     path("cases/<int:pk>/take-over/", leases.take_over, name="case_take_over"),

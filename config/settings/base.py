@@ -276,6 +276,7 @@ CASES_TO_BREAK = env.number("CASES_TO_BREAK", 50)  # answered, until a break is 
 SHIFT_QUIET_MINUTES = env.number("SHIFT_QUIET_MINUTES", 30)  # before its end, without L3
 PEOPLE_TO_TALK_TO = env.text("PEOPLE_TO_TALK_TO")  # shown under Me, as written
 POLICY_FILE = env.text("POLICY_FILE", str(BASE_DIR / "moderation" / "policy.txt"))
+REASONS_FILE = env.text("REASONS_FILE", str(BASE_DIR / "moderation" / "reasons.txt"))
 PREVIEW_KEEP_DAYS = env.number("PREVIEW_KEEP_DAYS", 30)  # after the case is closed
 
 # --- reports -------------------------------------------------------------------------------------

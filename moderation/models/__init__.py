@@ -13,6 +13,7 @@ from .grant import Grant
 from .hash_list import HashList, HashListVersion, KnownHash
 from .known_block import KnownBlock, KnownWithdrawal
 from .legal_basis import LegalBasis
+from .list_precision import ListPrecision
 from .note import Note
 from .person import Capability, Person
 from .removal import Manifest, ManifestLine, Receipt, Removal
@@ -41,6 +42,7 @@ __all__ = [
     "KnownHash",
     "KnownWithdrawal",
     "LegalBasis",
+    "ListPrecision",
     "Manifest",
     "ManifestLine",
     "Match",

@@ -1,16 +1,20 @@
 """How severe a case is, how soon it is due, and in which order people see it (console.md 2.2)."""
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Count, Max, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from moderation.hash_lists import schemes
-from moderation.models import Case, Flag, Match
+from moderation.models import Case, ListPrecision, Match
 from moderation.models.case import Triage
 
-from . import facets
+from . import facets, grouping
 
 SEVERITY = {
     Triage.CRITICAL: 8,
@@ -28,6 +32,20 @@ DUE = {
     Triage.STANDARD: timedelta(days=5),
     Triage.HARM_OTHER: timedelta(days=10),
 }
+NEAR = Q(algorithm__in=["pdq", "phash"])  # also at distance 0 (H12)
+SUPPLIED = Q(version__hash_list__own=False)  # our own word is a lead, and no proof of itself
+PRECISION = "known_hash__hash_list__precision__"
+AT_ONCE = 100  # cases weighed anew in one transaction: Next steps over them meanwhile
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What of a case's matches goes into its priority."""
+
+    exact: int = 0
+    slack: int = 0  # bits left to the threshold
+    precision: float = 1.0
+    entries: int = 0
 
 
 def rate(case: Case) -> None:
@@ -36,16 +54,13 @@ def rate(case: Case) -> None:
     A closed case keeps what people decided; what filters ask for is told of it too.
 
     priority = severity x confidence x reach x liveness: confidence is 2 for an exact match and 1 to
-    1.5 for a near one by its distance; reach grows with the logarithm of the entries. Age is no
-    part of it: it grows by itself, in `Case.turn`.
+    1.5 for a near one by its distance, times 1 down to 0.5 by the precision of the list; reach
+    grows with the logarithm of the entries. Age is no part of it: it grows by itself, in
+    `Case.turn`.
     """
     matches = Match.objects.filter(flag__case=case)
-    perceptual = Q(algorithm__in=["pdq", "phash"])
-    supplied = Q(version__hash_list__own=False)  # our own word is a lead, and no proof of itself
-    rated = matches.aggregate(
-        exact=Count("pk", filter=~perceptual & supplied), slack=Max("threshold") - Max("distance")
-    )
-    case.exact = rated["exact"] > 0
+    found = _matched([case.pk]).get(case.pk, Matched())
+    case.exact = found.exact > 0
     if case.state != Case.State.CLOSED:
         classed = schemes.most_severe(
             *(
@@ -64,12 +79,68 @@ def rate(case: Case) -> None:
     if case.state == Case.State.CLOSED:
         return  # what people decided stands
     case.refresh_from_db(fields=["facets", "trust"])
-    entries = Flag.objects.filter(case=case).count()
-    confidence = 2.0 if case.exact else 1.0 + min((rated["slack"] or 0) / 62, 0.5)
-    case.priority = (
+    case.priority = _priority(case, found)
+    case.save(update_fields=["priority"])
+
+
+def weigh_again(precision: ListPrecision) -> int:
+    """Give the cases that wait and that a list matched their priority by its precision as it now
+    is; return how many changed. May be stopped and done again."""
+    waiting = Case.objects.exclude(state__in=Case.FINISHED).order_by("pk")
+    of_list = waiting.filter(facets__contains=[facets.word("list", precision.pk)])
+    numbers = list(of_list.values_list("pk", flat=True))
+    changed = 0
+    for start in range(0, len(numbers), AT_ONCE):
+        with transaction.atomic():
+            grouping.lock()  # a scan locks cases as it finds them, not by their number
+            some = waiting.filter(pk__in=numbers[start : start + AT_ONCE])
+            changed += _weigh(list(some.select_for_update(no_key=True)))
+    ListPrecision.objects.filter(
+        pk=precision.pk, exact_weight=precision.exact_weight, near_weight=precision.near_weight
+    ).update(weighed=True)
+    return changed
+
+
+def _weigh(cases: list[Case]) -> int:
+    """Write the priorities of locked cases that are not what they were; return how many."""
+    found = _matched([case.pk for case in cases])
+    changed = []
+    for case in cases:
+        priority = _priority(case, found.get(case.pk, Matched()))
+        if not math.isclose(priority, case.priority):
+            case.priority = priority
+            changed.append(case)
+    Case.objects.bulk_update(changed, ["priority"])
+    return len(changed)
+
+
+def _matched(cases: Collection[int]) -> dict[int, Matched]:
+    """By case. The precision is that of the best supplied list: where one that people agree with
+    speaks, another that they do not takes nothing from it."""
+    rows = (
+        Match.objects.filter(flag__case__in=cases)
+        .order_by()
+        .values_list("flag__case")
+        .annotate(
+            equal=Count("pk", filter=~NEAR & SUPPLIED),
+            slack=Max("threshold") - Max("distance"),
+            of_exact=Max(Coalesce(f"{PRECISION}exact_weight", 1.0), filter=~NEAR & SUPPLIED),
+            of_near=Max(Coalesce(f"{PRECISION}near_weight", 1.0), filter=NEAR & SUPPLIED),
+            entries=Count("flag", distinct=True),
+        )
+    )
+    return {
+        case: Matched(equal, slack, of_exact or of_near or 1.0, entries)
+        for case, equal, slack, of_exact, of_near, entries in rows
+    }
+
+
+def _priority(case: Case, found: Matched) -> float:
+    confidence = 2.0 if found.exact else 1.0 + min(found.slack / 62, 0.5)
+    return (
         SEVERITY[Triage(case.triage)]
         * confidence
-        * (1 + math.log10(max(entries, 1)))
-        * LIVENESS[case.facet("link")]
+        * found.precision
+        * (1 + math.log10(max(found.entries, 1)))
+        * LIVENESS[case.facet("link") or "unknown"]
     )
-    case.save(update_fields=["priority"])

@@ -38,6 +38,7 @@ from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
 from moderation.review import (
     answers,
     budget,
+    company,
     decisions,
     exposure,
     handing,
@@ -45,6 +46,7 @@ from moderation.review import (
     noting,
     offers,
     queue,
+    reasons,
     withdrawn,
 )
 
@@ -100,6 +102,7 @@ def show(
         context["offers"] = offered(case, context)
         context["reason_need"] = reason_need(form, context["offers"])
         context["alike"] = merging.alike(case, entry, by=user) if entry is not None else []
+        context["ready"] = reasons.ready()
         context["asides"] = aside_forms(case, user=user) | (asides or {})
     standing = [] if context["blind"] else earlier(case)
     decision = None if context["blind"] else case.decisions.standing().last()
@@ -124,6 +127,7 @@ def show(
         "code_open": not context["blind"] and decisions.code_is_open(case),
         "undoable": answers.undoable(by=user),
         "may_decide": user.has_perm(DECIDE),
+        "company": company.hint(case, by=user),
         "why_not": "" if held else queue.why_not(case, user=user),
         "may_take_over": context["held_by"] is not None
         and queue.fit_for(user).filter(pk=case.pk).exists(),

@@ -23,7 +23,7 @@ from moderation.forms.review import (
 from moderation.models import Case, CustodyEvent, Entry, Review
 from moderation.models.case import CaseConflict
 from moderation.permissions import CASE_OPEN, DECIDE, URL_RAW
-from moderation.review import answers, decisions, exposure, offers, queue
+from moderation.review import answers, company, decisions, exposure, offers, queue
 from moderation.tasks import settle_answer
 
 from . import case_page
@@ -152,6 +152,15 @@ def renew(request: HttpRequest, pk: int) -> HttpResponse:
         left = (until - queue.database_now()).total_seconds()
         return JsonResponse({"seconds_left": int(left)})
     return redirect("moderation:case", pk=pk)
+
+
+@by_itself
+@require_safe
+@never_cache
+@permission_required(CASE_OPEN, raise_exception=True)
+def case_company(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page is still open: who else has it open too, as JSON for the script."""
+    return JsonResponse({"hint": company.hint(case_of(request, pk), by=person_of(request)) or ""})
 
 
 @require_POST

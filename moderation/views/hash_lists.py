@@ -35,7 +35,7 @@ from moderation.models import (
 )
 from moderation.models.case import HarmClass
 from moderation.permissions import CASE_OPEN, LIST_MANAGE, LIST_VIEW
-from moderation.review import disputes, quality
+from moderation.review import disputes
 
 from . import known_hashes
 from .paging import page_of, query_without
@@ -101,7 +101,6 @@ def hash_list(request: HttpRequest, slug: str) -> HttpResponse:
             "may_open": request.user.has_perm(CASE_OPEN),
             "disputes": disputes.of_list(row)[:DISPUTES],
             "disputes_run": Dispute.objects.unended().filter(known_hash__hash_list=row).exists(),
-            "quality": quality.of_list(row),
         }
         | held_values(row)
         | {"passed_over": passed_over(row)},
@@ -218,7 +217,7 @@ def passed_over(row: HashList) -> list[tuple[str, int]]:
 def with_size() -> QuerySet[HashList]:
     """Return the lists with ``size``, the values that stand: counted from what versions changed."""
     return (
-        HashList.objects.select_related("current")
+        HashList.objects.select_related("current", "precision")
         .annotate(
             size=Sum("versions__new", default=0) - Sum("versions__removed", default=0),
             version_count=Count("versions"),

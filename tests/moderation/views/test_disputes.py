@@ -7,7 +7,6 @@ import pytest
 from django.urls import reverse
 
 from moderation.models import CustodyEvent, Dispute
-from moderation.review import quality
 from tests.moderation.review.making import make_case, settled
 
 pytestmark = pytest.mark.django_db
@@ -85,13 +84,3 @@ def test_told_by_hand_and_ended(login, dispute, list_manager):
     slug = dispute.known_hash.hash_list.slug
     page = client.post(at("export_disputes", slug), follow=True)
     assert "no running dispute" in text(page)
-
-
-def test_a_list_is_as_good_as_what_was_decided(login, dispute, reviewer, second_reviewer):
-    for code in ("REMOVE_KNOWN", "REMOVE_KNOWN", "KEEP_FALSE_MATCH"):
-        settled(settled(make_case(near=True), reviewer, code), second_reviewer, code)
-    settled(make_case(), reviewer, "REMOVE_KNOWN")  # not decided yet
-    found = quality.of_list(dispute.known_hash.hash_list)
-    assert (found.removed, found.false_matches, found.wrong_values) == (2, 1, 1)
-    page = login(reviewer).get(at("hash_list", dispute.known_hash.hash_list.slug))
-    assert "Precision: 50.0 % of 4 closed cases." in text(page)

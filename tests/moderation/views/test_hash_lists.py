@@ -10,7 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from moderation.hash_lists import changing, uploads
-from moderation.models import CustodyEvent, HashList, HashListVersion, KnownBlock, KnownHash
+from moderation.models import (
+    CustodyEvent,
+    HashList,
+    HashListVersion,
+    KnownBlock,
+    KnownHash,
+    ListPrecision,
+)
 from tests.known import known_row
 from tests.moderation.hash_lists.rows import flagged_case
 from tests.moderation.review.making import add_entry, make_case
@@ -100,6 +107,31 @@ def test_one_list_with_its_versions(login, reviewer, list_manager):
     assert "not the length of its algorithm: 4" in text(page)
     assert "withdrew 1 value; no closed case went back" in text(page)
     assert list(page.context["algorithms"]) == [{"algorithm": "md5", "count": 2}]
+
+
+def test_a_list_is_as_good_as_what_was_decided(login, reviewer):
+    known = rows.hash_list("quay")
+    rows.hash_list("shoals", negative=True)
+    client = login(reviewer)
+    assert text(client.get("/hash-lists/")).count("no decided case yet") == 1
+    assert "Precision: no decided case yet" in text(client.get("/hash-lists/quay/"))
+    assert "Precision" not in text(client.get("/hash-lists/shoals/"))
+    kept = ListPrecision.objects.create(hash_list=known, near_reviewed=3, near_confirmed=1)
+    assert "too few to say: 3 decided cases" in text(client.get("/hash-lists/"))
+    kept.exact_reviewed, kept.exact_confirmed = 31, 31
+    kept.save()
+    assert "94 % of 34 decided cases; near 3, too few to say" in text(client.get("/hash-lists/"))
+    kept.near_reviewed, kept.near_confirmed, kept.near_weight = 10, 7, 0.85
+    kept.save()
+    assert "92 % of 41 decided cases; near 70 % of 10" in text(client.get("/hash-lists/"))
+    page = text(client.get("/hash-lists/quay/"))
+    for words in (
+        "Precision: 92 % of 41 decided cases; near 70 % of 10",
+        "<span>exact: removed</span> <span>31 of 31</span>",
+        "<span>near: removed</span> <span>7 of 10</span>",
+        "counts × 1, a near one × 0.85.",
+    ):
+        assert words in page
 
 
 def test_no_value_stands_on_any_page(login, list_manager):

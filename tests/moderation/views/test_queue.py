@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from moderation.models import Case, Scan
+from moderation.models import Case, ListPrecision, Scan
 from moderation.review import queue
 from moderation.scanning import priorities
 from tests.moderation.review.making import (
@@ -92,6 +92,18 @@ def test_a_priority_is_the_product_it_shows(login, reviewer):
     factors = ("severity", "confidence", "reach", "liveness", "age")
     assert math.prod(row.sum[name] for name in factors) == pytest.approx(row.sum["now"])
     assert row.sum["age"] == pytest.approx(1, abs=0.001)
+
+
+def test_the_precision_of_the_list_is_part_of_the_confidence_shown(login, reviewer):
+    case = make_case(near=True, triage="high")
+    ListPrecision.objects.create(hash_list=make_list("harbour-trusted").hash_list, near_weight=0.6)
+    priorities.rate(case)
+    page = login(reviewer).get(URL)
+    (row,) = page.context["rows"]
+    assert row.sum["confidence"] == pytest.approx((1 + 19 / 62) * 0.6)
+    factors = ("severity", "confidence", "reach", "liveness", "age")
+    assert math.prod(row.sum[name] for name in factors) == pytest.approx(row.sum["now"])
+    assert "the more of the list’s matches people cleared" in page.content.decode()
 
 
 def test_a_withdrawn_hash_marks_its_case(login, reviewer):

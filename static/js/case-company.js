@@ -1,0 +1,23 @@
+// Who else has this page open. While it is in sight the page says every 30 s that it is open, and
+// is told of others; a hint that nobody can renew is taken away.
+
+const EVERY = 30_000;
+
+function company(line) {
+  const tell = (hint) => {
+    if (line.textContent !== hint) line.textContent = hint; // heard once, not every half a minute
+  };
+  const ask = async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(line.dataset.company, { headers: { Accept: "application/json" } });
+      tell(answer.ok && !answer.redirected ? (await answer.json()).hint : "");
+    } catch {
+      tell("");
+    }
+  };
+  document.addEventListener("visibilitychange", ask);
+  setInterval(ask, EVERY);
+}
+
+for (const line of document.querySelectorAll("[data-company]")) company(line);
