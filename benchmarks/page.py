@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: all subjects that were measured, of each its newest run, kept in measured/."""
+"""docs/benchmarks.md: of each subject that was measured its newest run, kept in measured/."""
 
 from pathlib import Path
 
