@@ -29,7 +29,7 @@ class LimitsForm(forms.Form):
                 attrs={"class": "form-control", "min": 0, "max": limit, "step": "0.1"}
                 | ({"data-hotkey": "l"} if name == "day" else {})
             )
-            field.help_text = f"Now {limit}. A lower number, or nothing to leave it."
+            field.help_text = f"Now {limit}. A lower number; left empty, it stays."
 
 
 class ClassesForm(forms.Form):
@@ -96,7 +96,7 @@ class ShiftForm(forms.Form):
         min_value=0,
         max_value=LONGEST_SHIFT,
         widget=forms.NumberInput(attrs={"class": "form-control", "step": "0.25"}),
-        help_text="From now. Nothing takes the end back.",
+        help_text="From now. Left empty, the end is taken back.",
     )
 
 

@@ -184,6 +184,7 @@ def stage(case: Case, entry: Entry | None, *, user: User) -> dict[str, Any]:
         "look_wait": exposure.seconds_to_rest(by=user),
         "look_seconds": settings.L3_SECONDS,
         "look_pause": settings.L3_PAUSE_SECONDS,
+        "look_rest": settings.CASES_AFTER_L3,
         "advice": exposure.advice(case),
     }
 

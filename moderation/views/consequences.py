@@ -49,8 +49,8 @@ def of(answer: Review.Answer, known: Facts) -> str:
             return "A lead decides. Nothing is removed or kept until then."
         case Answer.CANNOT_TELL:
             return (
-                "Nothing changes for its entries. It is open again once a scan sees more, or "
-                f"after {settings.WAIT_DAYS} days."
+                "What is left out stays out, what is in stays in. It is open again once a scan "
+                f"sees more, or after {settings.WAIT_DAYS} days."
             )
         case Answer.DUPLICATE_OF:
             entries = _count(known.reach["entries"], "entry goes", "entries go")
@@ -85,7 +85,7 @@ def _report(answer: Review.Answer, case: Facts) -> str:
     if answer == Answer.REMOVE_OTHER:
         return "; no report as child sexual abuse material"
     if answer == Answer.REMOVE_KNOWN and case.harm_class not in REPORTABLE:
-        return ""
+        return "; a report only under a class that is reported"
     return ", drafts 1 report" if case.reach["links"] else "; no report: no entry has a link"
 
 

@@ -1,9 +1,11 @@
 // What goes with an answer: a removal's harm class, another case's number. The server checks it; here
-// the classes that do not fit are out of reach, and the number is asked for.
+// the classes that do not fit are out of reach, and the number is asked for. A class that was chosen for
+// one answer is not carried over to another, where nobody may see it: the case's own stands there again.
 
 const answered = document.querySelector("[data-answer]");
+const own = answered?.dataset.class;
 
-function fit(answer) {
+function fit(answer, { anew }) {
   const other = answered.elements.duplicate_of;
   other.required = answer.matches("[data-names-a-case]");
   if (other.required) other.scrollIntoView({ block: "nearest" });
@@ -14,13 +16,15 @@ function fit(answer) {
     option.disabled = !classes.includes(option.value);
     option.hidden = option.disabled;
   }
+  if (anew) field.value = own;
   if (field.selectedOptions[0]?.disabled) field.selectedIndex = -1;
+  if (field.selectedIndex === -1) field.scrollIntoView({ block: "nearest" }); // to be chosen
 }
 
 if (answered) {
   const chosen = answered.querySelector("[data-digit]:checked");
-  if (chosen) fit(chosen);
+  if (chosen) fit(chosen, { anew: false });
   answered.addEventListener("change", (event) => {
-    if (event.target.matches("[data-digit]")) fit(event.target);
+    if (event.target.matches("[data-digit]")) fit(event.target, { anew: true });
   });
 }

@@ -1,6 +1,6 @@
 // Two clocks: how long the case is still this person's, and how long an answer can be undone.
 // The lease is renewed every 30 s while the page is visible and somebody works in it; what is being
-// written goes along, so that it is kept if the time runs out.
+// written goes along, so that it is kept if the time runs out; and once more when the page is left.
 
 const EVERY = 30_000;
 const WORKED = 5 * 60_000;
@@ -12,7 +12,7 @@ function words(seconds) {
   return minutes ? `${minutes} min ${String(left % 60).padStart(2, "0")} s` : `${left} s`;
 }
 
-const DRAFT = ["answer", "harm_class", "reason"];
+const DRAFT = ["answer", "harm_class", "duplicate_of", "reason"];
 
 function withDraft(form) {
   const body = new FormData(form);
@@ -30,6 +30,7 @@ function lease(form) {
   let ends = performance.now() + Number(form.dataset.lease) * 1000;
   let worked = performance.now();
   let ended = false;
+  let sending = false; // a form takes along what was written, or makes it needless
 
   const end = () => {
     ended = true;
@@ -61,6 +62,14 @@ function lease(form) {
     document.addEventListener(name, () => { worked = performance.now(); }, { passive: true });
   }
   document.addEventListener("visibilitychange", renew);
+  window.addEventListener("submit", (event) => {
+    if (!event.defaultPrevented) sending = true;
+  });
+  window.addEventListener("pagehide", () => {
+    if (ended || sending) return;
+    const headers = { Accept: "application/json" };
+    fetch(form.action, { method: "POST", body: withDraft(form), headers, keepalive: true }).catch(() => {});
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     worked = performance.now();

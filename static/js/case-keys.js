@@ -62,6 +62,10 @@ function open_(name) {
   return true;
 }
 
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("[data-aside][open]")) event.target.scrollIntoView({ block: "nearest" });
+}, true);
+
 function close_(aside) {
   aside.open = false;
   aside.querySelector("summary").focus();
@@ -101,9 +105,9 @@ document.addEventListener("keydown", (event) => {
     close_(aside);
     return;
   }
-  const reason = event.target.matches?.("[data-answer] textarea");
+  const ours = event.target.matches?.("[data-answer] textarea, [data-answer] select");
   const send = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-  if (send && (reason || !typing(event.target))) {
+  if (send && (ours || !typing(event.target))) {
     if (confirm_(one("[data-next]"))) event.preventDefault();
     return;
   }

@@ -225,7 +225,7 @@ def test_no_picture_holds_more_than_its_level_and_grant_allow(crawl: Crawl) -> N
     for role, address, level, found in measured:
         most = 24 if level == 1 else MOST.get((role, level), LARGEST)
         assert found <= most, (role, address, level, found)
-    assert max(found for *_, found in measured) > LARGEST, "L3 was not looked at"
+    assert any(level == 3 for _, _, level, _ in measured)
 
 
 def test_pictures_come_from_tickets_alone(crawl: Crawl) -> None:

@@ -90,6 +90,24 @@ def test_b_takes_a_break(opened, reviewer, case):  # noqa: F811
     assert not Case.objects.worked_on_by(reviewer).exists()
 
 
+def test_what_was_written_outlasts_leaving_the_page_and_a_break(page, case):
+    page.on("dialog", lambda dialog: dialog.accept())  # the browser asks whether to leave
+    page.keyboard.press("4")
+    page.locator("[data-answer] textarea").fill("the outlines do not agree")
+    page.goto("/me/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Me")
+    page.goto(f"/cases/{case.pk}/")
+    expect(page.locator("[data-answer] textarea")).to_have_value("the outlines do not agree")
+    expect(page.locator("[data-digit='4']")).to_be_checked()
+    page.goto("/me/")
+    page.wait_for_selector(READY)
+    page.keyboard.press("b")
+    page.wait_for_url("**/me/break/")
+    page.goto(f"/cases/{case.pk}/")
+    page.get_by_role("button", name="Take this case").click()
+    expect(page.locator("[data-answer] textarea")).to_have_value("the outlines do not agree")
+
+
 def test_the_stage_begins_l2_as_one_chose(opened, reviewer, case):  # noqa: F811
     page = opened(reviewer, "/me/")
     page.locator("[name=drawing_csam]").check()
