@@ -58,6 +58,7 @@ function asTabs(frame) {
   const wrong = panels.findIndex((panel) => panel.querySelector(".field-error"));
   frame.prepend(list);
   show(Math.max(named(), wrong, 0));
+  if (wrong >= 0) panels[wrong].querySelector(".field-wrong .form-control")?.focus(); // it may be far below
 }
 
 document.querySelectorAll("[data-tabs]").forEach(asTabs);
