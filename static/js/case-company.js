@@ -8,7 +8,7 @@ function company(line) {
     if (line.textContent !== hint) line.textContent = hint; // heard once, not every half a minute
   };
   const ask = async () => {
-    if (document.hidden) return;
+    if (document.hidden || document.querySelector("[data-lock][open]")) return;
     try {
       const answer = await fetch(line.dataset.company, { headers: { Accept: "application/json" } });
       tell(answer.ok && !answer.redirected ? (await answer.json()).hint : "");
