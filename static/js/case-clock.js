@@ -23,6 +23,10 @@ function withDraft(form) {
   return body;
 }
 
+function asText(body) {
+  return JSON.stringify(DRAFT.map((name) => body.get(name)));
+}
+
 function lease(form) {
   const shown = form.querySelector("[data-lease-left]");
   const warning = document.querySelector("[data-lease-warning]");
@@ -31,6 +35,7 @@ function lease(form) {
   let worked = performance.now();
   let ended = false;
   let sending = false; // a form takes along what was written, or makes it needless
+  let kept = asText(withDraft(form));
 
   const end = () => {
     ended = true;
@@ -44,14 +49,15 @@ function lease(form) {
   };
   const renew = async () => {
     if (ended || document.hidden || performance.now() - worked > WORKED) return;
+    const body = withDraft(form);
     try {
-      const answer = await fetch(form.action, {
-        method: "POST",
-        body: withDraft(form),
-        headers: { Accept: "application/json" },
-      });
+      const headers = { Accept: "application/json" };
+      const answer = await fetch(form.action, { method: "POST", body, headers });
       if (answer.status === 409) end();
-      else if (answer.ok) ends = performance.now() + (await answer.json()).seconds_left * 1000;
+      else if (answer.ok) {
+        kept = asText(body);
+        ends = performance.now() + (await answer.json()).seconds_left * 1000;
+      }
     } catch {
       // no connection: the countdown goes on, the next attempt comes in half a minute
     }
@@ -66,9 +72,10 @@ function lease(form) {
     if (!event.defaultPrevented) sending = true;
   });
   window.addEventListener("pagehide", () => {
-    if (ended || sending) return;
+    const body = withDraft(form);
+    if (ended || sending || asText(body) === kept) return;
     const headers = { Accept: "application/json" };
-    fetch(form.action, { method: "POST", body: withDraft(form), headers, keepalive: true }).catch(() => {});
+    fetch(form.action, { method: "POST", body, headers, keepalive: true }).catch(() => {});
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
