@@ -22,7 +22,6 @@ from .schemes import scheme_of
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-SLUGS = {False: "decided-here", True: "decided-here-synthetic"}  # made-up and real never mix
 OWNER = "This site"
 FORMAT = "decided"  # of a version that comes from no file
 AT_ONCE = 2000
@@ -30,13 +29,13 @@ AT_ONCE = 2000
 
 def gather(*, by: "User | None" = None) -> list[HashListVersion]:
     """Write what was decided, or taken back, since the last versions; return the new ones."""
-    made = (_gather(synthetic=synthetic, by=by) for synthetic in SLUGS)
+    made = (_gather(synthetic=synthetic, by=by) for synthetic in loading.OWN_SLUGS)
     return [version for version in made if version is not None]
 
 
 def _gather(*, synthetic: bool, by: "User | None") -> HashListVersion | None:
     with transaction.atomic():
-        loading.lock(SLUGS[synthetic])
+        loading.lock(loading.OWN_SLUGS[synthetic])
         staged = staging.stage(_items(synthetic=synthetic), progress=lambda: None)
         staged.rejected.pop("duplicate", None)  # one picture is in many entries
         hash_list = _list(synthetic=synthetic, wanted=bool(staged.known))
@@ -122,7 +121,7 @@ def _list(*, synthetic: bool, wanted: bool) -> HashList | None:
     found = HashList.objects.own().filter(synthetic=synthetic).first()
     if found is not None or not wanted:
         return found
-    slug = SLUGS[synthetic]
+    slug = loading.OWN_SLUGS[synthetic]
     if HashList.objects.filter(slug=slug).exists():  # a supplier's, from before the name was ours
         slug = f"{slug}-own"
     return HashList.objects.create(slug=slug, owner=OWNER, own=True, synthetic=synthetic)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 LOCK = 0x4C495354  # class of the advisory locks; one key per slug
-RESERVED = frozenset({"decided-here", "decided-here-synthetic"})  # what `decided` keeps
+# The lists that `decided` keeps, of real and of made-up datasets: those never mix.
+OWN_SLUGS = {False: "decided-here", True: "decided-here-synthetic"}
 SLUG_LIMIT, LABEL_LIMIT, OWNER_LIMIT = 60, 100, 200  # characters
 
 
@@ -204,7 +205,7 @@ def _list(slug: str, options: ListOptions) -> HashList:
     if options.synthetic and not settings.SYNTHETIC:
         raise LoadRefused("made-up lists are not loaded here: this installation is a real one")
     earlier = HashList.objects.filter(slug=slug).first()
-    if earlier.own if earlier is not None else slug in RESERVED:
+    if earlier.own if earlier is not None else slug in OWN_SLUGS.values():
         raise LoadRefused(
             "this site keeps that list itself, of what was decided here; "
             "give the list another name with --list"

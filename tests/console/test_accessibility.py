@@ -18,7 +18,7 @@ from moderation.models import Case, Entry
 from moderation.review import holding, pinning, queue
 from tests.access.addresses import Line, Objects
 from tests.access.test_addresses import WHO, read
-from tests.browser import WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.browser import WIDE
 from tests.looking import CONTRAST, RULES, SCHEMES, dress, faults, settle, violations
 from tests.moderation.hash_lists.rows import flagged_case
 from tests.moderation.review.making import answer, make_case, record_basis, seal_copies, settled
@@ -53,7 +53,7 @@ def cast(person: Callable[..., User]) -> dict[str, User]:
 
 
 @pytest.fixture
-def look(opened: Callable[..., Page], cast: dict[str, User]) -> Callable[[Place], list[str]]:  # noqa: F811
+def look(opened: Callable[..., Page], cast: dict[str, User]) -> Callable[[Place], list[str]]:
     """One window a person, in which they go from page to page."""
     windows: dict[str, Page] = {}
 
@@ -149,12 +149,12 @@ def with_rows(cast: dict[str, User]) -> list[Place]:
     ]
 
 
-def test_pages_with_rows(look, cast, expected_errors) -> None:  # noqa: F811
+def test_pages_with_rows(look, cast, expected_errors) -> None:
     expected_errors += ["404", "403"]
     look_at(look, with_rows(cast))
 
 
-def test_with_more_contrast_and_the_largest_text(opened, cast) -> None:  # noqa: F811
+def test_with_more_contrast_and_the_largest_text(opened, cast) -> None:
     """At AAA for contrast, and still no page wider than its screen."""
     every = cast["every"]
     type(every.person).objects.filter(user=every).update(contrast="more", text_size="largest")
@@ -225,7 +225,7 @@ def in_states(cast: dict[str, User]) -> list[Place]:
     ]
 
 
-def test_cases_in_every_state(look, cast, expected_errors) -> None:  # noqa: F811
+def test_cases_in_every_state(look, cast, expected_errors) -> None:
     expected_errors.append("403")
     look_at(look, in_states(cast))
 
@@ -248,7 +248,7 @@ def test_reports_in_every_state(look, cast) -> None:
     look_at(look, [*places, ("reports", "reporter", "/reports/")])
 
 
-def test_what_opens_on_the_case_page(opened, cast) -> None:  # noqa: F811
+def test_what_opens_on_the_case_page(opened, cast) -> None:
     """The stage at each level, the tabs, the sheet, the jump, the asides, and the blank page."""
     held = make_case(near=True, triage="critical")
     seal_copies(Entry.objects.get(), picture())
@@ -288,7 +288,7 @@ def test_what_opens_on_the_case_page(opened, cast) -> None:  # noqa: F811
     none(found)
 
 
-def test_l3_while_it_is_held(opened, cast) -> None:  # noqa: F811
+def test_l3_while_it_is_held(opened, cast) -> None:
     case = make_case(near=True)
     seal_copies(Entry.objects.get(), picture())
     queue.claim(case, by=cast["reviewer"])
