@@ -5,6 +5,8 @@ console at work: most cases wait for a first person, some for a second or a lead
 one, and each person has answered what they answered in a week, however long the queue is.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -142,6 +144,13 @@ SELECT id, leased_by_id, 'first', now(), '', '', '', '', false, '{}', '', ''
 FROM moderation_case WHERE leased_by_id IS NOT NULL
 """
 TABLES = ("case", "review", "entry", "flag", "match", "knownhash", "custodyevent", "casetally")
+# Of the tables that are filled by the million: all that no key needs.
+INDEXES = """
+SELECT i.indexname, i.indexdef FROM pg_indexes AS i
+WHERE i.tablename = ANY(%s) AND NOT EXISTS (
+    SELECT FROM pg_constraint WHERE conindid = i.indexname::regclass)
+ORDER BY i.indexname
+"""
 
 
 def people() -> list["User"]:
@@ -201,7 +210,7 @@ def _write(values: dict[str, Any], *, at_work: bool) -> None:
 
     from moderation.scanning import facets
 
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor, _unindexed(cursor):
         cursor.execute("SET LOCAL work_mem = '256MB'")
         cursor.execute(CASES, values)
         # What follows is written in an order that fits: no row of it is looked up once more.
@@ -213,11 +222,28 @@ def _write(values: dict[str, Any], *, at_work: bool) -> None:
         statements = [ENTRIES, FLAGS, MATCHES, ANSWERED, SECOND]
         for statement in [*statements, *([EVENTS, LEASED, HELD] if at_work else [])]:
             cursor.execute(statement, values)
-    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"ANALYZE moderation_{table}")
+        cursor.execute("SET LOCAL session_replication_role = origin")  # the tallies follow
         facets.keep()
+    with connection.cursor() as cursor:
         cursor.execute("VACUUM FULL moderation_case")
         for table in TABLES:
             cursor.execute(f"VACUUM ANALYZE moderation_{table}")
+
+
+@contextmanager
+def _unindexed(cursor: Any) -> Iterator[None]:
+    """Fill without indexes and build them at the end: row by row they take most of the time."""
+    cursor.execute(INDEXES, [[f"moderation_{table}" for table in TABLES]])
+    indexes = cursor.fetchall()
+    for name, _ in indexes:
+        cursor.execute(f'DROP INDEX "{name}"')
+    yield
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # an index waits for nothing
+    cursor.execute("SET LOCAL maintenance_work_mem = '512MB'")
+    for _, made in indexes:
+        cursor.execute(made)
 
 
 def _sources(count: int) -> tuple[list[int], list[int]]:
