@@ -117,7 +117,7 @@ class Case(models.Model):
         OPEN = "open", "Open"
         ANSWERED = "answered", "Answered, can still be undone"
         PROPOSED = "proposed", "Waiting for a second person"
-        DISPUTED = "disputed", "Two people differ"
+        DISPUTED = "disputed", "Two answers differ"
         ESCALATED = "escalated", "With a lead"
         WAITING = "waiting", "Waiting until it can be told"
         MERGED = "merged", "Part of another case"

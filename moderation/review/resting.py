@@ -36,8 +36,9 @@ def evidence_alone(case: Case, *, by: User) -> str:
     others = since.exclude(case__in=[case.pk, look.case_id]).values("case").distinct().count()
     if others >= settings.CASES_AFTER_L3:
         return ""
-    words = "case is" if settings.CASES_AFTER_L3 == 1 else f"{settings.CASES_AFTER_L3} cases are"
-    return f"You have looked at L3: the next {words} for the evidence alone."
+    more = settings.CASES_AFTER_L3 - others - 1
+    words = f"this case and the next {more if more > 1 else ''}".rstrip() if more else "this case"
+    return f"You have looked at L3: {words} {'are' if more else 'is'} for the evidence alone."
 
 
 def shift_ending(wellness: Wellness) -> str:

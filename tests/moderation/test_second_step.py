@@ -266,7 +266,7 @@ def test_nor_does_anybody_else(request, login, operator, who):
 def test_the_account_page_says_what_is_set_up(login, reviewer):
     client = login(reviewer)
     page = client.get("/account/").content.decode()
-    assert "MFA_REQUIRED is off" in page
+    assert "a password alone is enough" in page
     assert "Set up an app" in page
     give_app(reviewer)
     page = client.get("/account/").content.decode()
