@@ -61,6 +61,7 @@ class Entry(models.Model):
             models.Index(fields=["md5"]),
             models.Index(fields=["sha1"]),
             models.Index(fields=["sha256"]),
+            models.Index(fields=["pdq"]),
             GinIndex(fields=["pdq_bands"], name="entry_pdq_bands"),
         ]
 

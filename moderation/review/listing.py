@@ -31,6 +31,7 @@ class Row:
     held: bool
     now: datetime
     entries: int = 0
+    links: int = 0
     revisions: int = 0
     lists: list[str] = field(default_factory=list)
     exact: int = 0
@@ -39,12 +40,17 @@ class Row:
     withdrawn: bool = False
 
     @property
+    def link_state(self) -> str:
+        """What is known of its links: live, gone or unknown."""
+        return self.case.facet("link") or "unknown"
+
+    @property
     def sum(self) -> dict[str, float]:
         """The factors of the priority as `priorities.rate` weighed them and as age has grown, and
         what they come to now."""
         severity = priorities.SEVERITY[Triage(self.case.triage)]
         reach = 1 + math.log10(max(self.entries, 1))
-        liveness = priorities.LIVENESS[self.case.facet("link") or "unknown"]
+        liveness = priorities.LIVENESS[self.link_state]
         age = 2 ** ((self.now - self.case.opened_at) / timedelta(days=AGE_DOUBLES))
         return {
             "severity": severity,
@@ -303,11 +309,16 @@ def rows(cases: Sequence[Case], *, now: datetime) -> list[Row]:
     groups = (
         Flag.objects.filter(case__in=by_pk)
         .values("case")
-        .annotate(entries=Count("pk"), revisions=Count("entry__revision", distinct=True))
+        .annotate(
+            entries=Count("pk"),
+            links=Count("entry__url_key", distinct=True),
+            revisions=Count("entry__revision", distinct=True),
+        )
     )
     for group in groups:
         row = by_pk[group["case"]]
-        row.entries, row.revisions = group["entries"], group["revisions"]
+        row.entries, row.links = group["entries"], group["links"]
+        row.revisions = group["revisions"]
     matches = (
         Match.objects.filter(flag__case__in=by_pk)
         .order_by("version__hash_list__slug")

@@ -58,7 +58,7 @@ from .policy import policy
 ENTRIES = 25
 MATCHES = 20
 TEXT_CHARACTERS = 4000
-SCALE = {"pdq": 64, "phash": 16}  # bits; unrelated pictures lie near half of all bits
+SCALE = {"pdq": 64, "phash": 16}  # bits, a quarter of all; unrelated pictures lie near half of them
 SCALE_WIDTH = 200  # units of the drawing
 
 
@@ -72,6 +72,11 @@ class Evidence:
     scale: int | None
     at: float
     threshold_at: float
+
+    @property
+    def bits(self) -> int:
+        """How many bits the hash has."""
+        return 4 * self.scale if self.scale is not None else 0
 
 
 def show(
@@ -99,7 +104,7 @@ def show(
         context |= evidence(entry) | {"siblings": case_why.siblings(case, entry)}
     if held:
         form = form or fresh_form(case, user=user)
-        context["offers"] = offered(case, context)
+        context["offers"] = offered(case, context, form)
         context["reason_need"] = reason_need(form, context["offers"])
         context["alike"] = merging.alike(case, entry, by=user) if entry is not None else []
         context["ready"] = reasons.ready()
@@ -110,6 +115,7 @@ def show(
         "group": worded(page_of(request, group(case), size=ENTRIES)),
         "query": query_without(request, "page"),
         "history": case_story.history(case, user=user, blind=context["blind"]),
+        "history_most": case_story.EVENTS,
         "reopening": case_story.reopening(case),
         "loss": withdrawn.loss(case),
         "notes": noting.notes_of(case, by=user, blind=context["blind"]),
@@ -306,8 +312,10 @@ def initial(case: Case) -> dict[str, Any]:
     }
 
 
-def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answers with key, words and consequence, in their fixed order."""
+def offered(case: Case, context: dict[str, Any], form: AnswerForm) -> list[dict[str, Any]]:
+    """The answers with key, words and consequence, in their fixed order; a removal with the
+    classes it may have and the one it has now."""
+    chosen = {form["answer"].value(): form["harm_class"].value()}
     facts = consequences.facts(case, context, [] if context["blind"] else earlier(case))
     return [
         {
@@ -317,6 +325,8 @@ def offered(case: Case, context: dict[str, Any]) -> list[dict[str, Any]]:
             "locked": offer.locked,
             "explain": offer.explain,
             "classes": " ".join(offer.classes),
+            "removes_as": offer.classes,
+            "now_as": chosen.get(offer.answer.value) or case.harm_class,
             "names_a_case": offer.answer == Review.Answer.DUPLICATE_OF,
             "consequence": consequences.of(offer.answer, facts),
         }

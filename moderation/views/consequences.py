@@ -1,6 +1,7 @@
 """What follows from each answer, in one or two sentences, as the case stands now.
 
-Nothing of the first answer is in it: a second person reads the same whatever that was.
+Nothing of the first answer is in it: a second person reads the same whatever that was. Whom a
+removal is reported to follows its harm class; that sentence is written by reports themselves.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from django.conf import settings
 
 from moderation.models import Case, Decision, Review
 from moderation.review import decisions
-from moderation.review.codes import CODES, REPORTABLE
+from moderation.review.codes import CODES
 
 Answer = Review.Answer
 FOLLOWS = "The same file or link, found elsewhere later, follows."
@@ -26,7 +27,6 @@ class Facts:
 
     stage: str
     reach: dict[str, int]
-    harm_class: str
     behind: frozenset[str]
     code_open: bool
 
@@ -36,7 +36,6 @@ def facts(case: Case, context: dict[str, Any], earlier: list[Review]) -> Facts:
     return Facts(
         context["stage"],
         context["reach"],
-        case.harm_class,
         frozenset(CODES[review.answer].verdict for review in earlier) - {""},
         bool(earlier) and decisions.code_is_open(case),
     )
@@ -74,19 +73,10 @@ def _effect(answer: Review.Answer, case: Facts) -> str:
     entries = _count(case.reach["entries"], "entry", "entries")
     if CODES[answer].verdict == Decision.Verdict.CONFIRMED:
         revisions = _count(case.reach["revisions"], "revision", "revisions")
-        return f"removes {entries} in {revisions}{_report(answer, case)}"
+        return f"removes {entries} in {revisions}"
     if answer == Answer.KEEP_LIST_ERROR:
         return f"keeps {entries}, disables the known hash here and disputes it with its list"
     return f"keeps {entries}; later scans pass over this match"
-
-
-def _report(answer: Review.Answer, case: Facts) -> str:
-    """Hotlines are told links, never files: without one there is nothing to draft."""
-    if answer == Answer.REMOVE_OTHER:
-        return "; no report as child sexual abuse material"
-    if answer == Answer.REMOVE_KNOWN and case.harm_class not in REPORTABLE:
-        return "; a report only under a class that is reported"
-    return ", drafts 1 report" if case.reach["links"] else "; no report: no entry has a link"
 
 
 def _count(number: int, one: str, many: str) -> str:

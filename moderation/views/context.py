@@ -5,13 +5,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import F
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html_join
 
 from moderation import permissions
-from moderation.models import Person
+from moderation.models import Case, Person
 from moderation.models.person import Contrast, TextSize, Theme, pseudonym_of
 from moderation.people import identities
 from moderation.review import budget, resting
@@ -26,10 +28,31 @@ class Item:
     route: str
     needs: tuple[str, ...]
     key: str = ""  # after g
+    state: str = ""  # a part of the queue: the filter that shows it
+
+    @property
+    def address(self) -> str:
+        return reverse(self.route) + (f"?state={self.state}" if self.state else "")
+
+    def is_current(self, request: HttpRequest) -> bool:
+        """Whether the page is this item's, or one below it."""
+        if not request.path.startswith(reverse(self.route)):
+            return False
+        apart = {item.state for item in RAIL if item.route == self.route and item is not self}
+        said = request.GET.get("state", "")
+        return said == self.state if self.state or said in apart else True
 
 
 RAIL = (
     Item("Queue", "queue", "moderation:queue", (permissions.CASE_OPEN,), key="q"),
+    Item(
+        "Second review",
+        "second",
+        "moderation:queue",
+        (permissions.DECIDE_SECOND,),
+        key="s",
+        state=Case.State.PROPOSED,
+    ),
     Item("My cases", "mine", "moderation:my_cases", (permissions.DECIDE,), key="m"),
     Item("Me", "me", "moderation:me", (permissions.CASE_OPEN,)),
     Item(
@@ -86,6 +109,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "roles": SimpleLazyObject(lambda: roles(request)),
         "exposure": SimpleLazyObject(lambda: exposure(request)),
         "break_due": SimpleLazyObject(lambda: break_due(request)),
+        "working": SimpleLazyObject(lambda: working(request)),
         "idle_seconds": settings.IDLE_MINUTES * 60,
         "provider": identities.offered(),
         "look": SimpleLazyObject(lambda: look(request)),
@@ -172,6 +196,23 @@ def exposure(request: HttpRequest) -> budget.Standing | None:
     return budget.standing(by=user)
 
 
+@dataclass(frozen=True)
+class Working:
+    """The case that a person works on, and for how long it is still theirs."""
+
+    case: Case
+    seconds_left: int
+
+
+def working(request: HttpRequest) -> Working | None:
+    """Return the case that the person works on now, on whatever page they are."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or not user.has_perm(permissions.DECIDE):
+        return None
+    held = Case.objects.worked_on_by(user).annotate(left=F("lease_expires_at") - Now()).first()
+    return Working(held, int(held.left.total_seconds())) if held is not None else None
+
+
 def break_due(request: HttpRequest) -> bool:
     """Return whether to suggest a break to this person."""
     user = getattr(request, "user", None)
@@ -188,8 +229,8 @@ def rail(request: HttpRequest) -> list[dict[str, Any]]:
             "label": item.label,
             "icon": item.icon,
             "key": item.key,
-            "address": reverse(item.route),
-            "current": request.path.startswith(reverse(item.route)),
+            "address": item.address,
+            "current": item.is_current(request),
         }
         for item in RAIL
         if any(user.has_perm(name) for name in item.needs)

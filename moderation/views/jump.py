@@ -30,7 +30,7 @@ LONGEST = 2000
 NUMBER = re.compile(r"(?:case\s*)?#?([0-9]{1,18})", re.IGNORECASE)
 HASH = re.compile(r"[0-9a-fA-F]{8,64}")
 LINK = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
-DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "url_key": 32}  # hex digits
+DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "pdq": 64, "url_key": 32}  # hex digits
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _cases(said: str, user: User) -> Iterator[Place]:
 
 
 def _by_hash(said: str, cases: CaseQuerySet) -> Iterator[Case]:
-    """The cases with an entry whose digest, or the keyed hash of whose link, begins like this."""
+    """The cases with an entry whose digest or PDQ, or the keyed hash of whose link, begins so."""
     seen: set[int] = set()
     for name, digits in DIGESTS.items():
         if len(said) > digits:

@@ -25,6 +25,7 @@ def my_cases(request: HttpRequest) -> HttpResponse:
             "kept": keeping.kept_by(user),
             "answered": answers.waiting(by=user).order_by("-pk"),
             "others": keeping.held_by_others(user) if leads else [],
+            "most": keeping.SHOWN,
             "decided": keeping.decided_lately(user),
             "leads": leads,
             "now": queue.database_now(),

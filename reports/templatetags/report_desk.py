@@ -6,7 +6,10 @@ from django import template
 from django.template.context import RequestContext
 
 from moderation.models import Case
+from moderation.models.case import HarmClass
 from moderation.permissions import REPORT_APPROVE, REPORT_COMPOSE, REPORT_EXPORT
+from reports.agencies import registry
+from reports.agencies.base import UnknownAgency
 from reports.models import Report
 
 register = template.Library()
@@ -36,3 +39,36 @@ def reports_of_case(context: RequestContext, case: Case) -> dict[str, Any]:
         "reports": Report.objects.filter(case=case).with_submission().order_by("-pk"),
         "may_open": any(user.has_perm(name) for name in desk),
     }
+
+
+@register.inclusion_tag("reports/_follows.html")
+def reports_that_follow(
+    classes: list[str], chosen: str, reach: dict[str, int]
+) -> dict[str, list[dict[str, Any]]]:
+    """Whom a removal is reported to, a sentence for each class that it may have; ``chosen`` is the
+    one to show now, ``reach`` what the case holds."""
+    sentences = {each: _told(HarmClass(each), links=reach["links"]) for each in classes}
+    if chosen not in sentences:
+        sentences[""] = "the harm class says who is told"
+    shown = chosen if chosen in sentences else ""
+    return {
+        "sentences": [
+            {"harm_class": each, "words": words, "shown": each == shown}
+            for each, words in sentences.items()
+        ]
+    }
+
+
+def _told(harm_class: HarmClass, *, links: int) -> str:
+    """Hotlines are told links, never files: without one there is nothing to draft."""
+    if harm_class == HarmClass.UNKNOWN:
+        return "no report while it is not classed"
+    try:
+        agencies = registry.responsible(harm_class)
+    except UnknownAgency:
+        return "no report, as the agency set for this site does not exist: tell an operator"
+    if not agencies:
+        return "no report as child sexual abuse material"
+    if not links:
+        return "no report, as no entry has a link"
+    return f"drafts 1 report to {agencies[0].name}"

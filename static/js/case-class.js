@@ -5,6 +5,16 @@
 const answered = document.querySelector("[data-answer]");
 const own = answered?.dataset.class;
 
+// Who is told of a removal, by its class: of the chosen answer by that chosen, of the others by the case's.
+function tell(answer) {
+  for (const each of answered.querySelectorAll("[data-digit]")) {
+    const now = each === answer ? answered.elements.harm_class.value : own;
+    const sentences = [...each.closest("label").querySelectorAll("[data-for-class]")];
+    const fits = sentences.find((sentence) => sentence.dataset.forClass === now);
+    for (const sentence of sentences) sentence.hidden = sentence !== (fits ?? sentences.at(-1));
+  }
+}
+
 function fit(answer, { anew }) {
   const other = answered.elements.duplicate_of;
   other.required = answer.matches("[data-names-a-case]");
@@ -26,5 +36,6 @@ if (answered) {
   if (chosen) fit(chosen, { anew: false });
   answered.addEventListener("change", (event) => {
     if (event.target.matches("[data-digit]")) fit(event.target, { anew: true });
+    tell(answered.querySelector("[data-digit]:checked"));
   });
 }

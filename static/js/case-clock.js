@@ -5,6 +5,7 @@
 const EVERY = 30_000;
 const WORKED = 5 * 60_000;
 const WARN = 120;
+const SETTLED = 3000; // ms, so that the worker has done what the answer does
 
 function words(seconds) {
   const left = Math.max(0, Math.floor(seconds));
@@ -45,17 +46,31 @@ function lease(form) {
     const left = (ends - performance.now()) / 1000;
     shown.textContent = words(left);
     if (warning) warning.hidden = ended || left > WARN || left <= 0;
+    if (left <= 0) window.dispatchEvent(new Event("breakwater:hide-previews"));
     if (over) over.hidden = left > 0;
+  };
+  // What is old in this tab may be newer in another one: only what was written here goes along.
+  const withNew = () => {
+    const body = withDraft(form);
+    return asText(body) === kept ? new FormData(form) : body;
+  };
+  const keep = () => {
+    const body = withDraft(form);
+    if (ended || sending || asText(body) === kept) return;
+    kept = asText(body);
+    const headers = { Accept: "application/json" };
+    fetch(form.action, { method: "POST", body, headers, keepalive: true }).catch(() => { kept = ""; });
   };
   const renew = async () => {
     if (ended || document.hidden || performance.now() - worked > WORKED) return;
-    const body = withDraft(form);
+    const written = asText(withDraft(form));
+    const body = withNew();
     try {
       const headers = { Accept: "application/json" };
       const answer = await fetch(form.action, { method: "POST", body, headers });
       if (answer.status === 409) end();
       else if (answer.ok) {
-        kept = asText(body);
+        kept = written;
         ends = performance.now() + (await answer.json()).seconds_left * 1000;
       }
     } catch {
@@ -67,16 +82,11 @@ function lease(form) {
   for (const name of ["keydown", "pointerdown", "scroll"]) {
     document.addEventListener(name, () => { worked = performance.now(); }, { passive: true });
   }
-  document.addEventListener("visibilitychange", renew);
+  document.addEventListener("visibilitychange", () => (document.hidden ? keep() : renew()));
   window.addEventListener("submit", (event) => {
     if (!event.defaultPrevented) sending = true;
   });
-  window.addEventListener("pagehide", () => {
-    const body = withDraft(form);
-    if (ended || sending || asText(body) === kept) return;
-    const headers = { Accept: "application/json" };
-    fetch(form.action, { method: "POST", body, headers, keepalive: true }).catch(() => {});
-  });
+  window.addEventListener("pagehide", keep);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     worked = performance.now();
@@ -93,9 +103,14 @@ function undo(form) {
   const tick = () => {
     const left = (ends - performance.now()) / 1000;
     shown.textContent = `(${words(left)})`;
-    if (left <= 0) form.remove();
+    if (left > 0) return;
+    clearInterval(clock);
+    form.remove();
+    // The page of the case itself goes on to what came of it; what is written elsewhere on it stays.
+    const written = [...document.querySelectorAll("textarea")].some((field) => field.value.trim());
+    if ("here" in form.dataset && !written) setTimeout(() => location.reload(), SETTLED);
   };
-  setInterval(tick, 1000);
+  const clock = setInterval(tick, 1000);
   tick();
 }
 

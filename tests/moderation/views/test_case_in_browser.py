@@ -1,8 +1,10 @@
 """The case page under real hands: keys, stage, undo, clock, and the page without scripts."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models.functions import Now
 from playwright.sync_api import expect
 
 from moderation.models import (
@@ -12,7 +14,7 @@ from moderation.models import (
     Reveal,
     Review,
 )
-from moderation.review import queue
+from moderation.review import answers, queue
 from moderation.review.exposure import SHOWN_SIDE
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
 from tests.moderation.review.making import (
@@ -462,3 +464,30 @@ def test_the_queue_fits_a_desk_with_everything_a_row_can_say(
     expect(page.get_by_text(second_reviewer.person.pseudonym)).to_be_in_viewport(ratio=1)
     frame = page.get_by_role("region", name="Cases")
     assert frame.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_who_is_told_follows_the_class_that_is_chosen(opened, reviewer):  # noqa: F811
+    case = make_case(harm_class="unknown")
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_selector(READY)
+    told = page.locator(".choice", has=page.locator("[data-digit='2']")).locator(
+        "[data-for-class]:visible"
+    )
+    expect(told).to_have_text("Once removed: no report while it is not classed.")
+    page.keyboard.press("2")
+    page.locator("[name=harm_class]").select_option("csam")
+    expect(told).to_have_text("Once removed: drafts 1 report to Internet Watch Foundation.")
+    page.keyboard.press("3")  # the class of another answer is not carried over
+    expect(told).to_have_text("Once removed: no report while it is not classed.")
+
+
+def test_the_page_goes_on_to_what_came_of_the_answer(opened, reviewer, second_reviewer):  # noqa: F811
+    case = settled(make_case(near=True), second_reviewer, "REMOVE_KNOWN")
+    answer(case, reviewer, "REMOVE_KNOWN")
+    Review.objects.filter(reviewer=reviewer).update(settles_at=Now() + timedelta(seconds=2))
+    page = opened(reviewer, at(case))
+    expect(page.locator("[data-undo]")).to_be_visible()
+    expect(page.locator("[data-undo]")).to_have_count(0)
+    answers.settle_due()
+    expect(page.locator(".decision")).to_contain_text("Removal", timeout=15_000)

@@ -87,7 +87,7 @@ def test_why_a_near_match_is_one(login, reviewer):
         assert words in page.replace("&#x27;", "'")
 
 
-def test_lists_agree_and_dispute():
+def test_lists_agree_and_dispute(login, reviewer):
     case = make_case(near=True)
     entry = case.flags.get().entry
     other = add_entry(make_case(), slug="tide")
@@ -96,6 +96,8 @@ def test_lists_agree_and_dispute():
     assert told == {"agree": ["harbour-trusted (near, 12 bits)", "tide (exact)"], "dispute": []}
     withdraw(case)
     told = case_why.others(entry)
+    page = login(reviewer).get(f"/cases/{entry.flag.case_id}/").content.decode()
+    assert "data-disputed>In doubt: harbour-trusted withdrew it" in page
     assert len(told["dispute"]) == KnownHash.objects.filter(removed_in__isnull=False).count() == 2
     assert told["agree"] == []
 

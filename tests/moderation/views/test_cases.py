@@ -157,7 +157,8 @@ def test_take_answer_and_stay(login, reviewer, enqueued, fields, settings):
     assert "Take this case" in text(client.get(at("case", case)))
     assert client.post(at("case_claim", case)).url == at("case", case)
     body = text(client.get(at("case", case)))
-    assert "removes 2 entries in 1 revision, drafts 1 report" in body
+    assert "removes 2 entries in 1 revision." in body
+    assert "Once removed: drafts 1 report to Internet Watch Foundation." in body
     assert "Asks a second person" in body
     assert "The same file or link, found elsewhere later, follows." in body
     answer = client.post(at("case_answer", case), fields(case, reason="on two lists"))
@@ -438,10 +439,10 @@ def test_no_report_is_promised_for_a_case_without_a_link(login, reviewer):
     case = make_case(entries=2)
     client = login(reviewer)
     queue.claim(case, by=reviewer)
-    assert "removes 2 entries in 1 revision, drafts 1 report." in text(client.get(at("case", case)))
+    assert "drafts 1 report to Internet Watch Foundation." in text(client.get(at("case", case)))
     Entry.objects.update(url_key=None)
     body = text(client.get(at("case", case)))
-    assert "removes 2 entries in 1 revision; no report: no entry has a link." in body
+    assert "Once removed: no report, as no entry has a link." in body
     assert "drafts 1 report" not in body
 
 

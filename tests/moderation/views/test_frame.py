@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from config.logs import IdsOnly
 from moderation.models.person import pseudonym_of
+from moderation.review import queue
 from tests.conftest import PASSWORD
+from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db
 
@@ -202,3 +204,30 @@ def test_too_many_attempts_rest_for_a_while(client, operator, settings):
     assert "quarter of an hour" in text(answer)
     right = client.post("/login/", {"username": "otto", "password": PASSWORD})
     assert right.status_code == 429
+
+
+def test_second_review_is_the_queue_of_what_waits_for_it(login, reviewer, lead):
+    client = login(reviewer)
+
+    def current(address):
+        rail = client.get(address).context["rail"]
+        return [item["label"] for item in rail if item["current"]]
+
+    [item] = [each for each in client.get("/").context["rail"] if each["key"] == "s"]
+    assert item["address"] == "/queue/?state=proposed"
+    assert current("/queue/") == ["Queue"]
+    assert current("/queue/?state=open") == ["Queue"]
+    assert current(item["address"]) == ["Second review"]
+
+
+def test_the_case_in_work_is_named_on_every_page(login, reviewer, second_reviewer, auditor):
+    case = queue.claim(make_case(), by=reviewer)
+    client = login(reviewer)
+    for address in ("/", "/queue/", "/my-cases/", "/me/", "/account/"):
+        page = client.get(address)
+        assert page.context["working"].case == case, address
+        assert case.lease_token in page.content.decode(), address
+    own = client.get(f"/cases/{case.pk}/").content.decode()
+    assert own.count("data-lease=") == 1
+    for other in (second_reviewer, auditor):
+        assert "data-lease=" not in login(other).get("/").content.decode()

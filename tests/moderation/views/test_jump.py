@@ -1,5 +1,7 @@
 """The jump: it finds what a person may open and nothing else, and takes words by POST alone."""
 
+import secrets
+
 import pytest
 
 from moderation.models import Grant, Person
@@ -16,7 +18,7 @@ def found(client, to):
 def test_a_case_by_number_link_and_hash(login, reviewer):
     case = make_case()
     link = "https://pictures.example/x.jpg"
-    entry = add_entry(case, url=link, caption="")
+    entry = add_entry(case, url=link, caption="", pdq=secrets.token_bytes(32))
     make_case()
     client, address = login(reviewer), f"/cases/{case.pk}/"
     for to in (
@@ -27,6 +29,7 @@ def test_a_case_by_number_link_and_hash(login, reviewer):
         bytes(entry.md5).hex(),
         bytes(entry.md5).hex()[:8].upper(),
         bytes(entry.md5).hex()[:9],
+        bytes(entry.pdq).hex()[:8],
         bytes(entry.url_key).hex()[:8],
     ):
         assert address in found(client, to), to

@@ -1,6 +1,9 @@
 """Hold, hand over, skip and not for me by their keys; and the same without scripts."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models.functions import Now
 from playwright.sync_api import expect
 
 from moderation.models import Case
@@ -113,3 +116,39 @@ def test_without_scripts(opened, reviewer, held):  # noqa: F811
     page.get_by_role("button", name="Go on with it").click()
     page.get_by_role("button", name="Not for me").click()
     assert held.reviews.get().ended == "not_for_me"
+
+
+def test_the_time_left_stands_on_every_page(page, opened, reviewer, held):  # noqa: F811
+    page.goto("/queue/")
+    bar = page.locator(".topbar")
+    expect(bar.locator("[data-lease-left]")).to_contain_text("min")
+    Case.objects.update(lease_expires_at=Now() + timedelta(seconds=90))
+    page.reload()
+    expect(bar.locator("[data-lease-left]")).to_contain_text("1 min")
+    bar.get_by_role("button", name="Renew").click()
+    expect(bar.locator("[data-lease-left]")).to_contain_text("9 min")
+    bar.get_by_role("link", name=f"Case {held.pk}").click()
+    page.wait_for_url(f"**/cases/{held.pk}/")
+
+
+def test_an_older_tab_writes_nothing_over_a_newer_one(page, reviewer, held):
+    older = page.context.new_page()
+    older.goto(f"/cases/{held.pk}/")
+    page.locator("[data-answer] textarea").fill("same boat")
+    for tab in (page, older):
+        tab.bring_to_front()
+        with tab.expect_response("**/renew/"):
+            tab.get_by_role("button", name="Renew").click()
+    assert held.reviews.get().draft["reason"] == "same boat"
+
+
+def test_a_preview_goes_with_the_lease(opened, reviewer, held):  # noqa: F811
+    Case.objects.update(lease_expires_at=Now() + timedelta(seconds=3))
+    page = opened(reviewer, f"/cases/{held.pk}/")
+    page.evaluate("""() => {
+      const picture = document.createElement("img");
+      picture.dataset.shown = "";
+      document.querySelector("[data-stage]").append(picture);
+    }""")
+    expect(page.locator("[data-lease-over]")).to_be_visible()
+    expect(page.locator("[data-shown]")).to_have_count(0)

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from moderation.models import Case, ListPrecision, Scan
+from moderation.models import Case, Grant, ListPrecision, Scan
 from moderation.review import queue
 from moderation.scanning import priorities
 from tests.moderation.review.making import (
@@ -293,3 +293,19 @@ def test_a_place_that_is_none_shows_the_first_page(login, reviewer, place):
     case = make_case()
     for name in ("after", "before"):
         assert rows(login(reviewer).get(URL, {name: place})) == [case.pk]
+
+
+def test_without_a_grant_the_page_says_so_and_not_that_nothing_waits(login, reviewer):
+    make_case()
+    Grant.objects.all().delete()
+    page = login(reviewer).get(URL).content.decode()
+    assert "No case is shown without a grant" in page
+    assert "No case waits" not in page
+
+
+def test_links_are_counted_once_each_with_what_is_known_of_them(login, reviewer):
+    case = make_case(entries=2)  # of one link
+    add_entry(case, url="https://pictures.example/other.jpg")
+    Case.objects.update(facets=["link:gone"])
+    [row] = login(reviewer).get(URL).context["rows"]
+    assert (row.entries, row.links, row.link_state) == (3, 2, "gone")
