@@ -490,4 +490,4 @@ def test_the_page_goes_on_to_what_came_of_the_answer(opened, reviewer, second_re
     expect(page.locator("[data-undo]")).to_be_visible()
     expect(page.locator("[data-undo]")).to_have_count(0)
     answers.settle_due()
-    expect(page.locator(".decision")).to_contain_text("Removal", timeout=15_000)
+    expect(page.locator(".decision")).to_contain_text("Confirmed", timeout=15_000)
