@@ -38,7 +38,9 @@ HIDDEN = re.compile(r'name="(token|edit_no|idempotency_key)" value="([^"]*)"')
 REVIEW = re.compile(r'name="review" value="(\d+)"')
 ANSWERS = ("REMOVE_SUSPECT", "REMOVE_SUSPECT", "KEEP", "ESCALATE")
 KEEPS = ("KEEP_FALSE_MATCH", "KEEP_LIST_ERROR")  # of equal files the second
-LOCKED = re.compile(r'value="([A-Z_]+)"[^>]* disabled')  # on the page of a case: answers not offered
+LOCKED = re.compile(
+    r'value="([A-Z_]+)"[^>]* disabled'
+)  # on the page of a case: answers not offered
 
 
 @dataclass

@@ -49,7 +49,7 @@ def reports_that_follow(
     one to show now, ``reach`` what the case holds."""
     sentences = {each: _told(HarmClass(each), links=reach["links"]) for each in classes}
     if chosen not in sentences:
-        sentences[""] = "the harm class says who is told"
+        sentences[""] = "whom it is told to depends on the kind of harm"
     shown = chosen if chosen in sentences else ""
     return {
         "sentences": [

@@ -456,7 +456,7 @@ def test_the_queue_fits_a_desk_with_everything_a_row_can_say(
     case = make_case(triage="critical", harm_class="csam", priority=1234)
     for slug in ("tide-and-current", "estuary"):
         add_entry(case, algorithm="pdq", distance=12, slug=slug)
-    Case.objects.update(due_at=case.opened_at)
+    Case.objects.update(due_at=case.opened_at, facets=["link:gone"])
     withdraw(case)
     queue.claim(settled(case, reviewer, "REMOVE_KNOWN"), by=second_reviewer)
     page = opened(lead, "/queue/", viewport=DESK)

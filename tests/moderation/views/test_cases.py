@@ -205,7 +205,7 @@ def test_confirm_and_next(login, reviewer, enqueued, fields):
     answer = client.post(at("case_answer", first), fields(first, then="next"))
     assert answer.url == at("case", second)
     body = text(client.get(answer.url))
-    assert f"Case {first.pk} answered" in body
+    assert f">Case {first.pk}</a> answered" in body
     assert "data-undo" in body
 
 
