@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -51,6 +50,7 @@ from moderation.review import (
 )
 
 from . import case_story, case_why, consequences, words
+from .domains import domain_of
 from .paging import page_of, query_without
 from .people import person_of
 from .policy import policy
@@ -221,7 +221,7 @@ def evidence(entry: Entry) -> dict[str, Any]:
         "match_count": count,
         "more_matches": count > len(shown),
         "outcome_words": words.reason(entry.reason),
-        "host": host_of(text_of(entry, "url")),
+        "domain": domain_of(text_of(entry, "url")),
         "url_prefix": _prefix(entry.url_key),
         "digests": [
             (name, _prefix(value))
@@ -238,14 +238,6 @@ def text_of(entry: Entry, name: str) -> str:
     except sealing.Unreadable:
         return "(the sealed text does not open; tell an operator)"
     return text.encode("utf-8", "replace").decode()[:TEXT_CHARACTERS]
-
-
-def host_of(url: str) -> str:
-    """The host of a URL; empty where it has none."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def group(case: Case) -> Any:
