@@ -78,9 +78,9 @@ FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM moderation_entry
 # Exact by one list, each fifth by a second one too; each third near.
 MATCHES = """
 INSERT INTO moderation_match (flag_id, known_hash_id, version_id, scan_id, last_scan_id, algorithm,
-    algorithm_version, distance, approximate, threshold, variant, origin, found_at)
+    algorithm_version, distance, approximate, low_quality, threshold, variant, origin, found_at)
 SELECT f.id, k.id, k.added_in_id, sc.id, sc.id, k.algorithm, '2',
-    CASE k.algorithm WHEN 'pdq' THEN f.id %% 31 ELSE 0 END, false,
+    CASE k.algorithm WHEN 'pdq' THEN f.id %% 31 ELSE 0 END, false, false,
     CASE k.algorithm WHEN 'pdq' THEN 31 ELSE 0 END, 'plain', 'column', now()
 FROM moderation_flag AS f
 JOIN moderation_entry AS e ON e.id = f.entry_id

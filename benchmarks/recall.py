@@ -141,7 +141,7 @@ def _different(count: int) -> Iterator[Image.Image]:
 
 
 def _found(found: PictureHashes, value: bytes) -> bool:
-    values, qualities = queries_of(found)
+    values, qualities, _ = queries_of(found)
     thresholds = np.where(qualities >= QUALITY, THRESHOLD, BLURRED_THRESHOLD)
     apart = [_apart(each.tobytes(), value) for each in values]
     return bool((np.array(apart) <= thresholds).any())

@@ -9,7 +9,7 @@ from os import PathLike
 
 import numpy as np
 
-from moderation.matching.bands import Bytes, Rows
+from moderation.matching.bands import HIGHEST, Bytes, Rows
 from moderation.matching.sections import VERSION, IndexCorrupt
 from moderation.matching.segment import Hits, Segment, write_index
 
@@ -69,6 +69,24 @@ class KnownIndex:
             return hits
         near = self._change.near(algorithm, values, threshold)
         return _merged(self._standing(algorithm, hits), near)
+
+    def may_be_near(self, algorithm: str, values: Bytes, reach: Rows) -> Rows:
+        """Return the places of those ``values``, (n, width) uint8, that a known hash lies within
+        ``reach`` of, (n,) int64 in bits; and of those whose reach is more than ``near`` answers.
+
+        A place may be there more than once. ValueError as for ``near``.
+        """
+        most = HIGHEST[values.shape[1]]
+        found = [np.flatnonzero(reach > most)]
+        # A farther look-up opens many more buckets, so each value is asked no farther than it needs
+        # and one bit: two levels share one join. The most is odd too.
+        levels = np.where(reach > most, -1, reach | 1)
+        for level in np.unique(levels[levels >= 0]).tolist():
+            asked = np.flatnonzero(levels == level)
+            hits = self.near(algorithm, values[asked], level)
+            places = asked[hits.rows]
+            found.append(places[hits.distances <= reach[places]])
+        return np.concatenate(found)
 
     def _standing(self, algorithm: str, hits: Hits) -> Hits:
         """Return the hits of the base that were not withdrawn since."""

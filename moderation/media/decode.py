@@ -1,8 +1,9 @@
 """Untrusted bytes to pixels, within limits, or a PictureError that says why not.
 
 What comes out is the picture as it is to be seen: EXIF orientation applied, transparency laid on
-white, CMYK and palettes turned into RGB, 16-bit grey into 8 bits. Of an animation or a multi-page
-file ``decode`` takes the first frame; ``later_frames`` gives more of them within its own limits.
+white, CMYK and palettes turned into RGB, 16 bits of grey or of a colour into their upper eight. Of
+an animation or a multi-page file ``decode`` takes the first frame; ``later_frames`` gives more of
+them within its own limits.
 """
 
 import io

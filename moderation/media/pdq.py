@@ -45,6 +45,7 @@ def _dct_matrix() -> Grid:
 _DCT = _dct_matrix()
 _DCT_COLUMNS = np.ascontiguousarray(_DCT.T)
 _UNKNOWN = np.empty((0, 64), np.float32)
+DOUBT = np.float32(1.5)  # by which a frequency of a small copy mostly lies beside the true one
 
 
 def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
@@ -55,7 +56,7 @@ def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
     if min(luma.shape) < SMALLEST_SIDE:
         return bytes(WIDTH), 0
     grid = _grid(_contiguous(luma))
-    hashes = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None])
+    hashes, _ = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None])
     return hashes[0].tobytes(), int(_quality(grid))
 
 
@@ -69,23 +70,26 @@ def dihedral(luma: NDArray[Any]) -> tuple[list[bytes], int]:
     if min(luma.shape) < SMALLEST_SIDE:
         return [bytes(WIDTH)] * len(ORIENTATIONS), 0
     luma = _contiguous(luma)
-    return _orientations(View.of(luma), _grid(luma))
+    hashes, quality, _ = _orientations(View.of(luma), _grid(luma))
+    return hashes, quality
 
 
-def view_dihedral(view: View) -> tuple[list[bytes], int]:
-    """Return what ``dihedral`` returns of the picture that is seen in ``view``, by weights alone.
+def view_dihedral(view: View) -> tuple[list[bytes], int, int]:
+    """Return what ``dihedral`` returns of the picture that is seen in ``view``, by weights alone,
+    and how many bits of each hash the whole picture may turn over.
 
     Of a whole picture they differ from those of ``dihedral`` by rounding, of a copy at
     ``view.eighths`` by what it does not show, mostly by no bit.
     """
     if min(view.height, view.width) < SMALLEST_SIDE:
-        return [bytes(WIDTH)] * len(ORIENTATIONS), 0
+        return [bytes(WIDTH)] * len(ORIENTATIONS), 0, 0
     return _orientations(view, None)
 
 
-def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int]:
-    """Return the eight hashes and the quality; ``plain``: the samples as they stand, if known."""
-    hashes, found = _eight(
+def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int, int]:
+    """Return the eight hashes, the quality, and how many bits of a hash are in doubt at most;
+    ``plain``: the samples as they stand, if known."""
+    hashes, found, doubtful = _eight(
         view.pixels,
         view.rows(),
         view.rows(mirrored=True),
@@ -96,13 +100,14 @@ def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int]:
         _DCT,
         _DCT_COLUMNS,
     )
-    return [each.tobytes() for each in hashes], int(found)
+    return [each.tobytes() for each in hashes], int(found), int(doubtful)
 
 
-def part_hash(view: View, rows: Band, columns: Band) -> tuple[bytes, int]:
-    """Return hash and quality of what ``rows`` and ``columns`` make of the picture in ``view``."""
-    value, found = _one(view.pixels, rows, columns, view.exchanged, _DCT, _DCT_COLUMNS)
-    return value.tobytes(), int(found)
+def part_hash(view: View, rows: Band, columns: Band) -> tuple[bytes, int, int]:
+    """Return hash and quality of what ``rows`` and ``columns`` make of the picture in ``view``, and
+    how many bits are in doubt, as ``view_dihedral`` counts them."""
+    value, found, doubtful = _one(view.pixels, rows, columns, view.exchanged, _DCT, _DCT_COLUMNS)
+    return value.tobytes(), int(found), int(doubtful)
 
 
 def luma_of(pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -121,15 +126,25 @@ def _contiguous(luma: NDArray[Any]) -> NDArray[Any]:
 
 @compiled
 def _all_bits(blocks: Any) -> Any:
-    """Return hashes, (n, 32) uint8, of frequencies (n, 16, 16): a bit where above the median."""
+    """Return hashes, (n, 32) uint8, of frequencies (n, 16, 16): a bit where above the median; and
+    how many bits of one of them errors of DOUBT could turn over, at most.
+
+    Half of the bits are set, so as many go up as go down: the fewer of either decide.
+    """
     hashes = np.zeros((len(blocks), WIDTH), np.uint8)
+    doubtful = 0
     for n in range(len(blocks)):
         flat = blocks[n].reshape(-1)
         median = _median(flat)
+        above = below = np.int32(0)
         for i in range(flat.size):
+            beyond = flat[i] - median
+            above = np.int32(above + np.int32((beyond > 0) & (beyond <= DOUBT)))
+            below = np.int32(below + np.int32((beyond <= 0) & (beyond >= -DOUBT)))
             if flat[flat.size - 1 - i] > median:
                 hashes[n, i // 8] |= np.uint8(128 >> (i % 8))
-    return hashes
+        doubtful = max(doubtful, int(2 * min(above, below)))
+    return hashes, doubtful
 
 
 @compiled
@@ -333,10 +348,11 @@ def _add_rows(factors: Any, rows: Any, out: Any) -> None:
 
 @compiled
 def _one(pixels: Any, rows: Any, columns: Any, exchanged: bool, dct: Any, dct_columns: Any) -> Any:
-    """Return hash and quality of one picture that is sampled by weights."""
+    """Return hash and quality of one picture that is sampled by weights, and its doubtful bits."""
     grid = _upright(across(down(pixels, rows), columns), exchanged)
     blocks = _frequencies(grid, dct, dct_columns).reshape((1, 16, 16))
-    return _all_bits(blocks)[0], _quality(grid)
+    hashes, doubtful = _all_bits(blocks)
+    return hashes[0], _quality(grid), doubtful
 
 
 @compiled
@@ -351,7 +367,8 @@ def _eight(
     dct: Any,
     dct_columns: Any,
 ) -> Any:
-    """Return the hashes of all orientations, (8, 32), and the quality of the first.
+    """Return the hashes of all orientations, (8, 32), the quality of the first, and the doubtful
+    bits of that which has most.
 
     ``plain`` are the samples of the picture as it stands, or nothing: then they go by weights too.
     """
@@ -370,7 +387,8 @@ def _eight(
     blocks = np.empty((8, 16, 16), np.float32)
     blocks[0], blocks[1], blocks[2], blocks[3] = p, h.T, r, v.T
     blocks[4], blocks[5], blocks[6], blocks[7] = h, v, p.T, r.T
-    return _all_bits(blocks), _quality(plain)
+    hashes, doubtful = _all_bits(blocks)
+    return hashes, _quality(plain), doubtful
 
 
 @compiled

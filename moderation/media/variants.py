@@ -25,11 +25,15 @@ _LARGEST_MARGIN = 0.4  # of a side
 
 @dataclass(frozen=True)
 class Variant:
-    """One more PDQ of a picture, with the name of what was compared, and its quality."""
+    """One more PDQ of a picture, with the name of what was compared, and its quality.
+
+    ``doubtful``: how many of its bits the whole picture may turn over, where a small copy was read.
+    """
 
     name: str
     quality: int
     pdq: bytes
+    doubtful: int = 0
 
 
 def undone(view: View) -> Iterator[Variant]:
@@ -94,8 +98,8 @@ def _uncropped(side: Callable[..., Band], stored: int, share: float) -> Band:
 
 
 def _variant(name: str, view: View, rows: Band, columns: Band) -> Variant:
-    value, quality = pdq.part_hash(view, rows, columns)
-    return Variant(name, quality, value)
+    value, quality, doubtful = pdq.part_hash(view, rows, columns)
+    return Variant(name, quality, value, doubtful)
 
 
 @compiled

@@ -1,5 +1,6 @@
 """A dataset, its revisions, and the shards (files) each revision is made of."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from moderation import files
@@ -60,6 +61,11 @@ class Shard(models.Model):
     checksum = models.CharField(max_length=64, help_text="SHA-256 in hex.")
     ledger = models.CharField(max_length=1000, blank=True)
     ledger_checksum = models.CharField(max_length=64, blank=True)
+    lacks = ArrayField(
+        models.CharField(max_length=20),
+        default=list,
+        help_text="Algorithms of which its ledger is known to have no value.",
+    )
 
     class Meta:
         ordering = ["revision", "number"]
@@ -74,7 +80,8 @@ class Shard(models.Model):
     def forget_ledger(self) -> None:
         """Its ledger cannot be relied on: the next scan reads the shard itself."""
         self.ledger = self.ledger_checksum = ""
-        self.save(update_fields=["ledger", "ledger_checksum"])
+        self.lacks = []
+        self.save(update_fields=["ledger", "ledger_checksum", "lacks"])
 
     @property
     def name(self) -> str:

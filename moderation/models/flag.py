@@ -8,6 +8,7 @@ from .entry import Entry
 from .hash_list import HashListVersion, KnownHash
 from .scan import Scan
 
+PHASH_NEAR = 8  # bits of 64 up to which two pHashes speak for one picture
 VARIANTS = {
     "plain": "as it stands",
     "rot90": "turned by 90° to the left",
@@ -92,6 +93,15 @@ class Match(models.Model):
         help_text="The picture was hashed from a quick decode: the exact distance may differ by a "
         "few bits.",
     )
+    low_quality = models.BooleanField(
+        default=False,
+        help_text="Of PDQ: the picture has little structure, so a smaller distance was asked for.",
+    )
+    phash_distance = models.PositiveSmallIntegerField(
+        null=True,
+        help_text="Of PDQ: bits between the picture's pHash and the one that the supplier gives of "
+        "the same entry; empty where it gives none.",
+    )
     origin = models.CharField(max_length=10, choices=Origin.choices)
     found_at = models.DateTimeField(auto_now_add=True)
 
@@ -113,6 +123,15 @@ class Match(models.Model):
     def exact(self) -> bool:
         """Equal digests of a file or URL. A perceptual hash is near even at distance 0 (H12)."""
         return self.algorithm not in ("pdq", "phash")
+
+    @property
+    def phash_in_words(self) -> str:
+        """Whether the supplier's pHash agrees, for people; it never raises a flag beside a PDQ."""
+        if self.phash_distance is None:
+            return ""
+        agrees = "agrees" if self.phash_distance <= PHASH_NEAR else "does not agree"
+        bits = "1 bit" if self.phash_distance == 1 else f"{self.phash_distance} bits"
+        return f"{agrees} ({bits} apart; up to {PHASH_NEAR} agree)"
 
     @property
     def variant_in_words(self) -> str:

@@ -17,6 +17,7 @@ from moderation.models import Match
 
 PLAIN = ORIENTATIONS[0]
 LOW_QUALITY = 50  # of PDQ; below it a picture has too little structure to be told from others
+QUALITY_SLACK = 12  # by which the quality of a quick decode may lie beside that of the full one
 _URL_HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "url_md5": hashlib.md5,
     "url_sha1": hashlib.sha1,
@@ -35,6 +36,7 @@ class Column:
     rows: NDArray[np.int64]
     low_quality: NDArray[np.bool_] | None = None  # of PDQ: (k,), True below LOW_QUALITY
     approximate: NDArray[np.bool_] | None = None  # of perceptual ones: (k,)
+    slack: NDArray[np.int64] | None = None  # bits by which each may lie beside the exact one: (k,)
 
 
 def column(
@@ -46,6 +48,7 @@ def column(
     variant: str = PLAIN,
     low_quality: Sequence[bool] | None = None,
     approximate: Sequence[bool] | None = None,
+    slack: Sequence[int] | None = None,
 ) -> Column:
     """Return a Column of values that all have their algorithm's width."""
     return Column(
@@ -58,6 +61,7 @@ def column(
         rows=np.fromiter(rows, dtype=np.int64, count=len(values)),
         low_quality=None if low_quality is None else np.asarray(low_quality, dtype=np.bool_),
         approximate=None if approximate is None else np.asarray(approximate, dtype=np.bool_),
+        slack=None if slack is None else np.asarray(slack, dtype=np.int64),
     )
 
 

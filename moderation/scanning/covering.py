@@ -8,7 +8,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moderation.models import Coverage, HashList, PassedOver, Scan, Shard, ShardScan
+from django.conf import settings
+
+from moderation.models import (
+    Coverage,
+    HashList,
+    HashListVersion,
+    PassedOver,
+    Scan,
+    Shard,
+    ShardScan,
+)
 
 from .facts import Tally
 from .indexes import Span
@@ -59,6 +69,21 @@ def record(
             hash_list_id=pk,
             defaults=values | {"version": version, "algorithm_version": scan.algorithm_version},
         )
+
+
+def record_bare(
+    shards: Sequence[int], hash_list: HashList, version: HashListVersion, *, at_once: int
+) -> None:
+    """Write that these shards met nothing of the whole list, in the caller's transaction."""
+    values = _values(hash_list, Tally(), negatives="")
+    values |= {"version": version, "algorithm_version": settings.ALGORITHM_VERSION}
+    Coverage.objects.bulk_create(
+        (Coverage(shard_id=pk, hash_list=hash_list, **values) for pk in shards),
+        batch_size=at_once,
+        update_conflicts=True,
+        unique_fields=["shard", "hash_list"],
+        update_fields=[*values, "covered_at"],
+    )
 
 
 def _values(hash_list: HashList, tally: Tally, *, negatives: str) -> dict[str, Any]:

@@ -76,9 +76,14 @@ def verify(facts: RowFacts, data: bytes) -> None:
 
 
 def keep(data: bytes) -> Kept:
-    """Previews and signals of provenance of a picture that decodes."""
+    """Previews and signals of provenance of a picture that decodes; no previews of one of which
+    only the small copy does."""
+    try:
+        previews = copies(data)
+    except PictureError:
+        previews = {}  # its hashes and its outcome stand, as in ``verify``
     return Kept(
-        previews=copies(data),
+        previews=previews,
         provenance=[
             {"name": signal.name, "strength": signal.strength}
             for signal in provenance.signals(data)

@@ -13,7 +13,7 @@ from moderation.media.preview import Copy
 from moderation.models import Match
 from moderation.outcomes import outcome_of
 
-from .columns import LOW_QUALITY, Column, column
+from .columns import LOW_QUALITY, QUALITY_SLACK, Column, column
 
 if TYPE_CHECKING:
     from .matcher import Hit
@@ -24,7 +24,11 @@ PDQ_WIDTH = 32
 @dataclass
 class RowFacts:
     """One entry: where it stands, its hashes by origin, and the outcome. Field names are the
-    ledger's; bytes are canonical (moderation.algorithms)."""
+    ledger's; bytes are canonical (moderation.algorithms).
+
+    The three ``..._slack`` are not in the ledger: bits by which hashes of a quick decode that was
+    made just now may lie beside the exact ones.
+    """
 
     row: int
     row_key: str | None = None
@@ -49,6 +53,9 @@ class RowFacts:
     reason: str = ""
     http_status: int | None = None
     fetched_at: datetime | None = None
+    pdq_slack: int = field(default=0, compare=False)
+    variant_slack: int = field(default=0, compare=False)
+    phash_slack: int = field(default=0, compare=False)
 
     def ended(self, reason: str, *, http_status: int | None = None) -> None:
         """Say what happened to this entry; the outcome follows from the reason."""
@@ -65,6 +72,8 @@ class RowFacts:
         self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
         self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
         self.approximate = hashes.approximate
+        self.pdq_slack, self.variant_slack = hashes.pdq_slack, hashes.variant_slack
+        self.phash_slack = hashes.phash_slack
         self.pdq_variants = [
             {"name": each.name, "quality": each.quality, "pdq": each.pdq}
             for each in hashes.pdq_variants
@@ -90,16 +99,17 @@ class Flagged:
     provenance: list[dict[str, str]] = field(default_factory=list)
 
 
-def columns_of(rows: list[RowFacts]) -> list[Column]:
+def columns_of(rows: list[RowFacts], *, widened: bool = False) -> list[Column]:
     """The comparable columns of rows in ascending order: the dataset's digests, and computed
-    hashes."""
+    hashes. ``widened``, for `Matcher.quick`: so that what is near by exact hashes is near by quick
+    ones, with their slack, and with a low quality only where the exact one must be low."""
     columns = [
         _of(algorithm, f"given_{algorithm}", rows, Match.Origin.COLUMN) for algorithm in DIGESTS
     ]
     for origin in (Match.Origin.EMBEDDED, Match.Origin.FETCHED):
         here = [each for each in rows if origin_of(each) == origin]
         if here:
-            columns += _computed(here, origin)
+            columns += _computed(here, origin, widened=widened)
     return columns
 
 
@@ -118,7 +128,7 @@ def _of(algorithm: str, name: str, rows: list[RowFacts], origin: str) -> Column:
     )
 
 
-def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
+def _computed(rows: list[RowFacts], origin: str, *, widened: bool) -> list[Column]:
     columns = [_of(algorithm, algorithm, rows, origin) for algorithm in DIGESTS]
     shown = [each for each in rows if each.phash is not None]
     columns.append(
@@ -128,11 +138,13 @@ def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
             [each.row for each in shown],
             origin=origin,
             approximate=[bool(each.approximate) for each in shown],
+            slack=[each.phash_slack for each in shown] if widened else None,
         )
     )
     pictures = [each for each in rows if each.pdq is not None and each.pdq_turns is not None]
-    low = [(each.pdq_quality or 0) < LOW_QUALITY for each in pictures]
+    low = [_is_low(each.pdq_quality or 0, each, widened=widened) for each in pictures]
     approximate = [bool(each.approximate) for each in pictures]
+    slack = [each.pdq_slack for each in pictures] if widened else None
     for turn, variant in enumerate(ORIENTATIONS):
         values = [
             each.pdq or b""
@@ -149,12 +161,13 @@ def _computed(rows: list[RowFacts], origin: str) -> list[Column]:
                 variant=variant,
                 low_quality=low,
                 approximate=approximate,
+                slack=slack,
             )
         )
-    return columns + _variants(rows, origin)
+    return columns + _variants(rows, origin, widened=widened)
 
 
-def _variants(rows: list[RowFacts], origin: str) -> list[Column]:
+def _variants(rows: list[RowFacts], origin: str, *, widened: bool) -> list[Column]:
     """A column for each variant that any of the rows has."""
     found: dict[str, list[tuple[RowFacts, dict[str, Any]]]] = {}
     for row in rows:
@@ -167,11 +180,16 @@ def _variants(rows: list[RowFacts], origin: str) -> list[Column]:
             [row.row for row, _ in present],
             origin=origin,
             variant=name,
-            low_quality=[each["quality"] < LOW_QUALITY for _, each in present],
+            low_quality=[_is_low(each["quality"], row, widened=widened) for row, each in present],
             approximate=[bool(row.approximate) for row, _ in present],
+            slack=[row.variant_slack for row, _ in present] if widened else None,
         )
         for name, present in sorted(found.items())
     ]
+
+
+def _is_low(quality: int, of: RowFacts, *, widened: bool) -> bool:
+    return quality + (QUALITY_SLACK if widened and of.approximate else 0) < LOW_QUALITY
 
 
 @dataclass

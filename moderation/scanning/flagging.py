@@ -26,7 +26,7 @@ from moderation.models import (
 )
 from moderation.signals import case_reopened
 
-from . import covering, floods, grouping, priorities
+from . import corroborating, covering, floods, grouping, priorities
 from . import echoes as echoes_of
 from .facts import Flagged, Tally
 from .heartbeat import Stopped
@@ -60,6 +60,7 @@ def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) ->
     found, echoes = echoes_of.leave_out(shard_scan, found, own)
     if not found:
         return echoes
+    beside = corroborating.distances(found)
     sealed = _seal_previews(shard_scan, [flagged for flagged, _ in found])
     try:
         with transaction.atomic():
@@ -69,7 +70,8 @@ def record(shard_scan: ShardScan, found: Sequence[tuple[Flagged, list[Hit]]]) ->
             cases = {
                 case.pk: case
                 for flagged, hits in wanted
-                if (case := _flag(shard_scan, flagged, hits, sealed, known, own)) is not None
+                if (case := _flag(shard_scan, flagged, hits, sealed, known, own, beside))
+                is not None
             }
             for case in cases.values():
                 priorities.rate(case)
@@ -100,7 +102,7 @@ def finish(
         )
         if not done:
             raise Stopped(f"{shard_scan} went to another worker")
-        shard.save(update_fields=["ledger", "ledger_checksum"])
+        shard.save(update_fields=["ledger", "ledger_checksum", "lacks"])
         covering.record(shard_scan, spans, tally, lists=lists, negatives=negatives)
 
 
@@ -111,6 +113,7 @@ def _flag(
     sealed: dict[tuple[int, Copy], SealedObject],
     known: dict[int, KnownHash],
     own: set[int],
+    beside: dict[tuple[int, int], int],
 ) -> Case | None:
     entry = _entry(shard_scan, flagged)
     for copy in flagged.previews:
@@ -127,7 +130,10 @@ def _flag(
         flag = Flag.objects.create(entry=entry, case=_case_for(entry, ours=ours))
     case = flag.case
     known_before = _known_hashes(case)
-    new_matches = [_match(shard_scan, flag, hit, known[hit.known_id]) for hit in hits]
+    new_matches = [
+        _match(shard_scan, flag, hit, known[hit.known_id], beside.get((entry.row, hit.known_id)))
+        for hit in hits
+    ]
     # What we decided ourselves speaks of the entries it finds; it puts no other case in doubt.
     unjudged = {known[hit.known_id].pk for hit in others} - known_before
     if case.state != Case.State.CLOSED:
@@ -196,7 +202,9 @@ def _known_hashes(case: Case) -> set[int]:
     return set(matches.values_list("known_hash", flat=True).distinct())
 
 
-def _match(shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash) -> bool:
+def _match(
+    shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash, phash_distance: int | None
+) -> bool:
     """Write one match; True when it was not known before."""
     scan = shard_scan.scan
     _, created = Match.objects.update_or_create(
@@ -213,6 +221,8 @@ def _match(shard_scan: ShardScan, flag: Flag, hit: Hit, known: KnownHash) -> boo
             "threshold": hit.threshold,
             "variant": hit.variant,
             "approximate": hit.approximate,
+            "low_quality": hit.low_quality,
+            "phash_distance": phash_distance,
             "origin": hit.origin,
         },
     )

@@ -18,7 +18,6 @@ from django.utils import timezone
 
 from moderation.datasets.readers import Batch
 from moderation.media.fetch import Fetched, Fetcher, FetchFailed
-from moderation.media.hashing import SLACK
 from moderation.media.room import Room, RoomClosed
 
 from . import examining
@@ -76,7 +75,6 @@ class Flow:
         self._matcher = matcher
         self._heartbeat = heartbeat
         self._limits = examining.limits()
-        self._slack = 0 if settings.SCAN_IN_FULL else SLACK
         self._fetcher = examining.fetcher() if fetch else None
         self._hosts = Hosts(
             at_once=max(1, settings.FETCH_PER_HOST), longest_pause=settings.FETCH_LONGEST_PAUSE
@@ -216,13 +214,16 @@ class Flow:
 
     def _near(self, works: list[Work]) -> set[int]:
         """The rows that known hashes are near, by the hashes of all their pixels."""
-        found = self._matcher.quick(columns_of([work.facts for work in works]), slack=self._slack)
-        if not self._slack:
+        facts = [work.facts for work in works]
+        found = self._matcher.quick(columns_of(facts, widened=True))
+        unsure = [work for work in works if work.facts.row in found and work.facts.approximate]
+        if not unsure:
             return found
-        likely = [work for work in works if work.facts.row in found]
-        for work in likely:
+        for work in unsure:
             examining.verify(work.facts, work.data)
-        return self._matcher.quick(columns_of([work.facts for work in likely]))
+        facts = [work.facts for work in unsure]
+        surely = self._matcher.quick(columns_of(facts))
+        return found.difference(each.row for each in facts) | surely
 
     def _next_ready(self) -> list[Work]:
         with self._lock:

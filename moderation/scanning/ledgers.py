@@ -22,7 +22,7 @@ from .facts import PDQ_WIDTH, RowFacts, Tally
 
 # Earlier versions whose hashes are right and only fewer: what was fetched for them still stands.
 STANDING = frozenset({"1"})
-NAMES = [each.name for each in fields(RowFacts)]
+NAMES = [each.name for each in fields(RowFacts) if each.name in ledger.COLUMNS]
 COUNTED = ("row", "outcome", "reason")
 _COMPARED = {
     **{name: (f"given_{name}", name, "fetched_at") for name in DIGESTS},
@@ -30,6 +30,8 @@ _COMPARED = {
     "phash": ("phash", "approximate", "fetched_at"),
     "url_key": ("url_key",),
 }  # by algorithm: what there is to compare, and what tells its origin
+HELD = frozenset(_COMPARED)  # algorithms of which a ledger may have values
+_VALUES = {name: (f"given_{name}", name) for name in DIGESTS}
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,19 @@ class Part:
             if self._has("pdq"):
                 columns += part._turns(origin) + part._variants(origin)
         return columns
+
+    @property
+    def algorithms(self) -> set[str]:
+        """Those of which any of the rows has a value."""
+        return {
+            algorithm
+            for algorithm in HELD
+            if any(
+                self.batch.column(name).null_count < self.batch.num_rows
+                for name in _VALUES.get(algorithm, (algorithm,))
+                if self._has(name)
+            )
+        }
 
     @property
     def links(self) -> list[Column]:

@@ -10,12 +10,11 @@ from moderation.algorithms import ALGORITHMS, Kind
 from moderation.hash_lists import known_rows
 from moderation.matching.index import KnownIndex
 from moderation.models import HashList, HashListVersion, KnownHash, PassedOver
+from moderation.models.flag import PHASH_NEAR
 
 from . import indexes
 from .columns import Column
 
-PHASH_THRESHOLD = 8
-MOST = {"pdq": 47, "phash": 15}  # bits up to which the index answers
 LOW_QUALITY_THRESHOLD = 8  # PDQ of a picture with little structure must be nearly equal
 
 
@@ -35,6 +34,7 @@ class Hit:
     scheme: str
     category: str
     approximate: bool = False  # by a hash that lies within a few bits of the exact one
+    low_quality: bool = False  # of PDQ: a smaller distance was asked for
     passed_over: str = ""  # why it raises no flag, a PassedOver
     held_id: int | None = None  # the row of a value that is disabled or set aside
 
@@ -59,22 +59,30 @@ class Matcher:
             for span in spans
         }
         self.index: KnownIndex = indexes.open_index(spans)
-        self.algorithms = frozenset(name for name, size in self.index.sizes.items() if size)
-        self.pdq_threshold = max((each.threshold for each in lists.values()), default=0)
+        # pHash alone is wrong too often to raise a flag, unless the operator says so for a list.
+        idle = set() if any(each.phash_flags for each in lists.values()) else {"phash"}
+        held = {name for name, size in self.index.sizes.items() if size}
+        self.algorithms = frozenset(held - idle)
+        pdq_threshold = max((each.threshold for each in lists.values()), default=0)
+        self._thresholds = {"pdq": pdq_threshold, "phash": PHASH_NEAR}
         self._known: dict[int, KnownHash | None] = {}
         self._set_aside: dict[int, int | None] = {}  # since this one began; with their rows
 
-    def quick(self, columns: Sequence[Column], *, slack: int = 0) -> set[int]:
-        """The rows that may be hits: no database, no list's own threshold. ``slack``: bits by which
-        their perceptual hashes may lie beside the exact ones."""
+    def quick(self, columns: Sequence[Column]) -> set[int]:
+        """The rows that may be hits: no database, no list's own threshold. Where the columns have
+        slack, also those that exact hashes may bring near."""
         found: set[int] = set()
         for algorithm in self.algorithms:
             same = [each for each in columns if each.algorithm == algorithm and len(each.rows)]
-            if same:
-                values = np.concatenate([each.values for each in same])
-                rows = np.concatenate([each.rows for each in same])
-                joined = self._join(replace(same[0], values=values, rows=rows), slack)
-                found.update(joined[0].tolist())
+            if not same:
+                continue
+            values = np.concatenate([each.values for each in same])
+            rows = np.concatenate([each.rows for each in same])
+            if ALGORITHMS[algorithm].kind is Kind.PERCEPTUAL:
+                reach = np.concatenate([self._reach(each) for each in same])
+                found.update(rows[self.index.may_be_near(algorithm, values, reach)].tolist())
+            else:
+                found.update(rows[self.index.exact(algorithm, values).rows].tolist())
         return found
 
     def match(self, columns: Sequence[Column]) -> list[Hit]:
@@ -93,7 +101,7 @@ class Matcher:
                 hit = self._hit(each, row, known_id, distance, blurred=blurred)
                 if hit is None:
                     continue
-                hit = replace(hit, approximate=approximate)
+                hit = replace(hit, approximate=approximate, low_quality=blurred)
                 key = (hit.row, hit.known_id, hit.algorithm)
                 if key not in best or hit.distance < best[key].distance:
                     best[key] = hit
@@ -103,16 +111,20 @@ class Matcher:
         """Pass over what else is near to the value of this hit."""
         self._set_aside[hit.known_id] = hit.held_id
 
-    def _join(
-        self, each: Column, slack: int = 0
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def _reach(self, each: Column) -> NDArray[np.int64]:
+        """Return up to which distance each value of a perceptual column may be a hit."""
+        threshold = self._thresholds[each.algorithm]
+        reach = np.full(len(each.rows), threshold, np.int64)
+        if each.low_quality is not None:
+            reach[each.low_quality] = min(threshold, LOW_QUALITY_THRESHOLD)
+        return reach if each.slack is None else reach + each.slack
+
+    def _join(self, each: Column) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         if each.algorithm not in self.algorithms or not len(each.rows):
             empty = np.empty(0, dtype=np.int64)
             return empty, empty, empty
         if ALGORITHMS[each.algorithm].kind is Kind.PERCEPTUAL:
-            threshold = self.pdq_threshold if each.algorithm == "pdq" else PHASH_THRESHOLD
-            threshold = min(threshold + slack, MOST[each.algorithm])
-            near = self.index.near(each.algorithm, each.values, threshold)
+            near = self.index.near(each.algorithm, each.values, self._thresholds[each.algorithm])
             return each.rows[near.rows], near.ids, near.distances.astype(np.int64)
         exact = self.index.exact(each.algorithm, each.values)
         return each.rows[exact.rows], exact.ids, np.zeros(len(exact.rows), dtype=np.int64)
@@ -128,10 +140,9 @@ class Matcher:
         if each.algorithm == "pdq":
             threshold = min(rules.threshold, LOW_QUALITY_THRESHOLD) if blurred else rules.threshold
         elif each.algorithm == "phash":
-            # pHash alone is wrong too often to raise a flag, unless the operator says so.
             if not rules.phash_flags:
                 return None
-            threshold = PHASH_THRESHOLD
+            threshold = PHASH_NEAR
         if distance > threshold:
             return None
         passed_over = self._passed_over(known, known_id, each.algorithm)

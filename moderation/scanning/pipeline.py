@@ -111,6 +111,7 @@ def _from_shard(
     shard = shard_scan.shard
     _check_unchanged(shard, reader)
     location = ledgers.location(shard)
+    held: set[str] = set()
     with ExitStack() as stack:
         ledger = stack.enter_context(
             LedgerWriter(
@@ -135,10 +136,12 @@ def _from_shard(
                 flagged.previews, flagged.provenance = kept_here.previews, kept_here.provenance
                 finds.add(flagged, hits)
             ledger.write(part.as_columns())
+            held |= part.algorithms
             part.count(tally)
         finds.flush()
     shard.ledger = location
     shard.ledger_checksum = files.sha256(location)
+    shard.lacks = sorted(ledgers.HELD - held)
 
 
 def _examined(
@@ -201,9 +204,12 @@ def _from_ledger(
             _flag_found(reader, finds, previous, found, heartbeat)
             found.clear()
 
+    lacks = {*shard_scan.shard.lacks, *(ledgers.HELD & matcher.algorithms)}
     for part in ledgers.parts(previous, matcher.algorithms):
         part.count(tally)
+        lacks -= part.algorithms
         take(finds.match(part.columns + _link_columns(part, matcher)), at_most=HELD_ROWS)
+    shard_scan.shard.lacks = sorted(lacks)
     if not matcher.algorithms.isdisjoint(URL_DIGESTS):
         # URL digests are not kept in the ledger: the dataset's own URL column has them all.
         unchanged()

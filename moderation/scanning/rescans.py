@@ -9,7 +9,7 @@ from django.db.models import F
 
 from moderation.models import Coverage, HashList, Revision, Scan, Shard
 
-from . import planning
+from . import lacking, planning
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Due:
 def due(revision: Revision | None = None) -> list[Due]:
     """What is due: scanned shards whose coverage lacks a list's present version or our present
     algorithms, or that passed over what the present rules would flag. A shard never scanned is not
-    due, it is new."""
+    due, it is new. One whose ledger has nothing to compare is recorded as covered instead."""
     lists = list(HashList.objects.in_force().flagging())
     shards = Shard.objects.exclude(ledger="").select_related("revision__dataset")
     if revision is not None:
         shards = shards.filter(revision=revision)
+    lacking.cover(shards)
     coverage = Coverage.objects.filter(shard__in=shards)
     covered = set(coverage.current().values_list("shard", "hash_list"))
     compared = set(

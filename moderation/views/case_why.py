@@ -84,9 +84,13 @@ def _sentences(match: Match) -> list[str]:
     else:
         few = " (give or take a few: it comes from a quick decode)" if match.approximate else ""
         said.append(
-            f"The hash of this entry differs from it in {match.distance} bits{few}; up to "
-            f"{match.threshold} the list counts as near. Near is a reason to judge, not a verdict."
+            f"The hash of this entry differs from it in {match.distance} bits{few}; "
+            f"{_limit(match)}. Near is a reason to judge, not a verdict."
         )
+        if match.phash_distance is not None:
+            said.append(
+                f"The list gives a pHash of the same picture too: it {match.phash_in_words}."
+            )
     if match.variant != "plain":
         said.append(f"What matched is a variant: {match.variant_in_words}.")
     said.append(f"The entry's hash {ORIGINS[Match.Origin(match.origin)]}.")
@@ -95,6 +99,15 @@ def _sentences(match: Match) -> list[str]:
         f"{match.algorithm_version}."
     )
     return said
+
+
+def _limit(match: Match) -> str:
+    if match.low_quality:
+        return (
+            "the picture has little structure (a PDQ quality below 50), so at most "
+            f"{match.threshold} count as near"
+        )
+    return f"up to {match.threshold} the list counts as near"
 
 
 def _known_from(match: Match) -> str:

@@ -45,6 +45,21 @@ def patterns(width: int, height: int) -> dict[str, np.ndarray[Any, np.dtype[np.u
     return found
 
 
+def any_pixels(width: int, height: int, seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return RGB pixels of one of many kinds, drawn, patterned, smooth, coarse or nearly flat."""
+    random = np.random.default_rng(seed)
+    kind = int(random.integers(0, 10))
+    if kind < 6:
+        return list(patterns(width, height).values())[kind]
+    if kind < 8:
+        pixels = np.asarray(scene(width, height, seed))
+        return pixels if kind == 6 else pixels // 32 + np.uint8(random.integers(0, 240))
+    side = int(random.integers(1, 40))
+    small = Image.fromarray(random.integers(0, 256, (side, side, 3), dtype=np.uint8))
+    how = Image.Resampling.BICUBIC if kind == 8 else Image.Resampling.NEAREST
+    return np.asarray(small.resize((width, height), how))
+
+
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
     """Return the file of ``image`` in Pillow's format ``form``."""
     file = io.BytesIO()

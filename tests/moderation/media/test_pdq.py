@@ -3,10 +3,12 @@
 import numpy as np
 import pdqhash
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from moderation.media import pdq
 from moderation.media.sampling import View
-from tests.moderation.media.drawing import distance, patterns, scene
+from tests.moderation.media.drawing import any_pixels, distance, patterns, scene
 
 SIZES = [
     (5, 5),
@@ -46,6 +48,13 @@ def test_equals_the_reference_on_scenes():
         value, quality = pdq.pdq(pdq.luma_of(pixels))
         assert (value, quality) == reference(pixels)
         assert quality > 50
+
+
+@settings(max_examples=120, deadline=None)
+@given(height=st.integers(5, 420), width=st.integers(5, 420), seed=st.integers(0, 2**32 - 1))
+def test_equals_the_reference_whatever_size_and_content(height, width, seed):
+    pixels = any_pixels(width, height, seed)
+    assert pdq.pdq(pdq.luma_of(pixels)) == reference(pixels)
 
 
 def test_every_colour_has_the_luma_of_the_reference():
@@ -118,7 +127,7 @@ def test_a_small_copy_is_read_as_block_means_of_the_true_size(eighths):
         luma = np.asarray(scene(803 + seed, 701 + 3 * seed, seed).convert("L"))
         small = block_means(luma, eighths)
         height, width = luma.shape
-        (value, *_), quality = pdq.view_dihedral(View(small, height, width, eighths))
+        (value, *_), quality, _ = pdq.view_dihedral(View(small, height, width, eighths))
         expected, expected_quality = pdq.pdq(luma)
         distances.append(distance(value, expected))
         assert abs(quality - expected_quality) <= 3

@@ -3,10 +3,12 @@
 import imagehash
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from moderation.media.phash import grey_of, phash, shrink
-from tests.moderation.media.drawing import patterns, scene
+from tests.moderation.media.drawing import any_pixels, patterns, scene
 
 
 def same_as_imagehash(image):
@@ -32,6 +34,18 @@ def test_equals_imagehash_on_many_shapes():
 def test_equals_imagehash_on_scenes_in_colour_and_grey():
     for seed, mode in enumerate(("RGB", "L", "RGB", "L")):
         assert same_as_imagehash(scene(411, 305, seed).convert(mode))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    height=st.integers(1, 420),
+    width=st.integers(1, 420),
+    seed=st.integers(0, 2**32 - 1),
+    grey=st.booleans(),
+)
+def test_equals_imagehash_whatever_size_and_content(height, width, seed, grey):
+    image = Image.fromarray(any_pixels(width, height, seed))
+    assert same_as_imagehash(image.convert("L") if grey else image)
 
 
 def test_every_colour_becomes_the_grey_that_pillow_makes_of_it():
