@@ -1,6 +1,7 @@
 """Index files are named by what they hold: one name never stands for two contents. A base and its
 change answer as one file, are built once, and are deleted when nobody needs them."""
 
+import gc
 import os
 import time
 from collections.abc import Iterable
@@ -264,3 +265,26 @@ class TestSweep:
         monkeypatch.setattr(sweeping, "AT_ONCE", 3)
         assert [sweeping.sweep() for _ in range(3)] == [3, 2, 0]
         assert (self.folder() / "notes.txt").exists()
+
+
+def mapped() -> set[str]:
+    """The index files that this process has mapped."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return {line.split()[-1] for line in lines if line.endswith(".index")}
+
+
+def test_of_thirty_versions_a_process_keeps_a_few_files(load_list: LoadList) -> None:
+    """One that runs for weeks meets many versions; what it looked at last stays mapped."""
+    pool = hashes(np.random.default_rng(0), 31)
+    before = mapped()
+    names = []
+    for number in range(1, 31):
+        load_list("demo", str(number), lines_of(pool, range(number)))
+        spans = indexes.spans_in_force()
+        assert indexes.open_index(spans).sizes["pdq"] == number
+        names += indexes.names_of(spans)
+    assert len(set(names)) == 30
+    gc.collect()
+    here = {Path(path).name for path in mapped() - before}
+    assert here == set(names[-indexes.MOST_OPEN :])
+    assert len(list(Path(files.local_path(indexes.location_of("x"))).parent.glob("*.index"))) == 30
