@@ -24,12 +24,12 @@ PROPOSED, DISPUTED, ESCALATED = 12, 1, 2
 
 CASES = """
 INSERT INTO moderation_case (state, came_from, edit_no, harm_class, triage, priority, exact,
-    due_at, opened_at, reopened_because, legal_hold_reason, lease_token, lease_kind, trust, facets,
-    pinned_because)
+    assessed, due_at, opened_at, reopened_because, legal_hold_reason, lease_token, lease_kind,
+    trust, facets, pinned_because)
 SELECT state, '', CASE state WHEN 'open' THEN 0 ELSE 2 END, 'csam', triage,
     severity * (CASE WHEN n %% 3 = 0 THEN 1 + (n %% 31) / 62.0 ELSE 2 END)
         * (1 + log(1 + (n %% 7 = 0)::int)), n %% 3 <> 0,
-    opened_at + due, opened_at, '', '', '', '', 'standard', '{}', ''
+    false, opened_at + due, opened_at, '', '', '', '', 'standard', '{}', ''
 FROM (
     SELECT n, now() - interval '1 minute' * (n::bigint * 7919 %% 86400) AS opened_at,
         CASE WHEN n %% 100 < %(proposed)s THEN 'proposed' WHEN n %% 100 < %(disputed)s
@@ -92,13 +92,13 @@ JOIN moderation_knownhash AS k
 # The first answer of the cases that wait for somebody else, given by each person in turn.
 ANSWERED = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    answered_at, settles_at, settled_at, ended, superseded, draft, note,
+    answered_at, settles_at, settled_at, ended, superseded, concerned, draft, note,
     why_another)
 SELECT c.id, CASE WHEN c.number <= %(own)s
         THEN (%(people)s::bigint[])[1 + c.number %% cardinality(%(people)s::bigint[])]
         ELSE %(others)s END,
     'first', c.opened_at, CASE c.state WHEN 'escalated' THEN 'ESCALATE' ELSE 'REMOVE_KNOWN' END,
-    'csam', '', c.opened_at, c.opened_at, c.opened_at, 'answered', false, '{}', '', ''
+    'csam', '', c.opened_at, c.opened_at, c.opened_at, 'answered', false, false, '{}', '', ''
 FROM (
     SELECT *, row_number() OVER (ORDER BY id) AS number FROM moderation_case
     WHERE state IN ('proposed', 'disputed', 'escalated')
@@ -106,10 +106,10 @@ FROM (
 """
 SECOND = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    answered_at, settles_at, settled_at, ended, superseded, draft, note,
+    answered_at, settles_at, settled_at, ended, superseded, concerned, draft, note,
     why_another)
 SELECT id, %(others)s + 1, 'second', opened_at, 'KEEP_FALSE_MATCH', '', 'another boat',
-    opened_at, opened_at, opened_at, 'answered', false, '{}', '', ''
+    opened_at, opened_at, opened_at, 'answered', false, false, '{}', '', ''
 FROM moderation_case WHERE state = 'disputed'
 """
 EVENTS = """
@@ -138,9 +138,9 @@ FROM (
 """
 HELD = """
 INSERT INTO moderation_review (case_id, reviewer_id, stage, claimed_at, answer, harm_class, reason,
-    ended, superseded, draft, note,
+    ended, superseded, concerned, draft, note,
     why_another)
-SELECT id, leased_by_id, 'first', now(), '', '', '', '', false, '{}', '', ''
+SELECT id, leased_by_id, 'first', now(), '', '', '', '', false, false, '{}', '', ''
 FROM moderation_case WHERE leased_by_id IS NOT NULL
 """
 TABLES = ("case", "review", "entry", "flag", "match", "knownhash", "custodyevent", "casetally")

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
 from config import roles
+from moderation.models.case import Triage
 from moderation.review import reasons
 
 
@@ -59,6 +60,30 @@ def ready_reasons_can_be_used(app_configs: Any, **kwargs: Any) -> list[CheckMess
     except reasons.BadReasons as error:
         return [Error(f"REASONS_FILE: {error}.", id="breakwater.E006")]
     return []
+
+
+@register()
+def duty_profile_is_known(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Due dates follow a profile that there is (H14), by hours that can pass."""
+    profiles = settings.DUE_HOURS
+    errors: list[CheckMessage] = []
+    if settings.DUTY_PROFILE not in profiles:
+        known = " or ".join(profiles)
+        errors.append(Error(f"DUTY_PROFILE must be {known}.", id="breakwater.E007"))
+    wrong = [
+        f"{profile}, {triage}"
+        for profile, hours in profiles.items()
+        for triage in Triage.values
+        if not hours.get(triage, 0) > 0
+    ]
+    if wrong:
+        errors.append(
+            Error(
+                f"The hours until a case is due must be above 0: {'; '.join(wrong)}.",
+                id="breakwater.E008",
+            )
+        )
+    return errors
 
 
 @register(Tags.database)

@@ -10,6 +10,7 @@ CASE_OPEN = "moderation.case_open"
 DECIDE = "moderation.decide"
 DECIDE_SECOND = "moderation.decide_second"
 DECIDE_FINAL = "moderation.decide_final"
+CASE_ASSIGN = "moderation.case_assign"
 PREVIEW_L1 = "moderation.preview_l1"
 PREVIEW_L2 = "moderation.preview_l2"
 PREVIEW_L3 = "moderation.preview_l3"
@@ -48,6 +49,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "lead": (
         *_REVIEWER,
         DECIDE_FINAL,
+        CASE_ASSIGN,
         URL_RAW,
         SCAN_VIEW,
         MANIFEST_PUBLISH,

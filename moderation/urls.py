@@ -44,6 +44,7 @@ urlpatterns = [
     path("cases/<int:pk>/hold/", leases.hold, name="case_hold"),
     path("cases/<int:pk>/hand-over/", leases.hand_over, name="case_hand_over"),
     path("cases/<int:pk>/take-over/", leases.take_over, name="case_take_over"),
+    path("cases/<int:pk>/assign/", leases.assign, name="case_assign"),
     path("cases/<int:pk>/skip/", leases.skip, name="case_skip"),
     path("cases/<int:pk>/not-for-me/", leases.not_for_me, name="case_not_for_me"),
     path("cases/<int:pk>/send-back/", rounds.send_back, name="case_send_back"),

@@ -257,6 +257,24 @@ SCREEN_MAX_BYTES = 32 * 1024 * 1024
 LEASE_SECONDS = env.number("LEASE_SECONDS", 600)
 HOLD_HOURS = env.number("HOLD_HOURS", 24)  # at most, and how long a hand-over waits to be taken
 HOLDS_EACH = env.number("HOLDS_EACH", 3)
+# Whether a law makes this installation report (H14); the operator says so. Due dates follow.
+DUTY_PROFILE = env.text("DUTY_PROFILE", "voluntary").lower()
+DUE_HOURS = {  # by triage, from when a case comes to people
+    "voluntary": {
+        "critical": env.number("DUE_CRITICAL_HOURS", 24),
+        "high": env.number("DUE_HIGH_HOURS", 48),
+        "unknown": env.number("DUE_UNKNOWN_HOURS", 48),
+        "standard": env.number("DUE_STANDARD_HOURS", 120),
+        "harm_other": env.number("DUE_HARM_OTHER_HOURS", 240),
+    },
+    "mandatory": {
+        "critical": env.number("DUE_MANDATORY_CRITICAL_HOURS", 12),
+        "high": env.number("DUE_MANDATORY_HIGH_HOURS", 24),
+        "unknown": env.number("DUE_MANDATORY_UNKNOWN_HOURS", 24),
+        "standard": env.number("DUE_MANDATORY_STANDARD_HOURS", 48),
+        "harm_other": env.number("DUE_MANDATORY_HARM_OTHER_HOURS", 240),
+    },
+}
 ANSWER_GRACE_SECONDS = env.number("ANSWER_GRACE_SECONDS", 60)
 WAIT_DAYS = env.number("WAIT_DAYS", 30)  # until what nobody could tell is open again
 TICKET_SECONDS = 60

@@ -69,13 +69,15 @@ class ManifestFile:
 
 @dataclass(frozen=True)
 class Applied:
-    """What applying did; ``checksums`` maps each file written to its SHA-256. ``repeated``: the
-    output folder held all of these files before, byte for byte."""
+    """What applying did; ``checksums`` maps each file written to its SHA-256. ``removed``: rows
+    that the manifest lists; ``left_out``: rows beside them that were to be left out too.
+    ``repeated``: the output folder held all of these files before, byte for byte."""
 
     rows_in: int
     rows_out: int
     removed: int
     checksums: dict[str, str]
+    left_out: int = 0
     repeated: bool = False
 
 
@@ -147,18 +149,23 @@ def read(path: str) -> ManifestFile:
     return ManifestFile(name, columns, shards, lines, signature["public_key"], digest)
 
 
-def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
+def apply(
+    manifest: ManifestFile, paths: Sequence[str], *, out: str, also: Iterable[Line] = ()
+) -> Applied:
     """Write cleaned copies of the shards under ``paths`` to the folder ``out``.
 
-    Shards are recognised by their checksum, whatever they are called now. Raises ManifestRefused
-    for a file that the manifest does not know, and when a shard with lines is not among the paths:
-    a copy cleaned in part must not pass for a clean one.
+    Shards are recognised by their checksum, whatever they are called now. ``also``: rows of the
+    same shards that no manifest lists yet, and that are left out all the same.
+
+    Raises ManifestRefused for a file that the manifest does not know, and when a shard with lines
+    or with such rows is not among the paths: a copy cleaned in part must not pass for a clean one.
     """
     if any(files.is_folder(path) and files.is_within(out, path) for path in paths):
         # The next reading of that folder would take the copies for more of the same.
         raise _in_the_way()
     by_checksum = {shard.sha256: shard for shard in manifest.shards}
-    rows = _rows_by_checksum(manifest)
+    listed = _rows_by_checksum(manifest, manifest.lines)
+    rows = _rows_by_checksum(manifest, [*manifest.lines, *also])
     found = []
     for source in _detected(manifest, paths).shards:
         checksum = open_shard(source.form, source.location, manifest.columns).checksum()
@@ -172,9 +179,9 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
     if absent:
         names = ", ".join(sorted(by_checksum[checksum].name for checksum in absent)[:10])
         raise ManifestRefused(
-            f"Shards with lines to remove are not among the paths: {names}. Name all of them."
+            f"Shards with rows to remove are not among the paths: {names}. Name all of them."
         )
-    rows_in = rows_out = removed = 0
+    rows_in = rows_out = removed = left_out = 0
     checksums: dict[str, str] = {}
     folders = _folders([source.location for source, _ in found])
     targets = [files.join(out, folder) if folder else out for folder in folders]
@@ -187,15 +194,16 @@ def apply(manifest: ManifestFile, paths: Sequence[str], *, out: str) -> Applied:
         columns = by_checksum[checksum].columns
         done = rewrite_shard(source.form, source.location, columns, target, rows[checksum])
         rows_in, rows_out = rows_in + done.rows_in, rows_out + done.rows_out
-        removed += done.removed
+        removed += len(listed[checksum])
+        left_out += done.removed - len(listed[checksum])
         checksums |= {f"{folder}/{name}" if folder else name: sha for name, sha in done.files}
     repeated = bool(held) and checksums.items() <= held.items()
-    return Applied(rows_in, rows_out, removed, checksums, repeated)
+    return Applied(rows_in, rows_out, removed, checksums, left_out, repeated)
 
 
 def still_present(manifest: ManifestFile, paths: Sequence[str]) -> int:
     """How many of the manifest's rows stand in these files: those in shards it knows unchanged."""
-    rows = _rows_by_checksum(manifest)
+    rows = _rows_by_checksum(manifest, manifest.lines)
     return sum(
         len(rows[open_shard(source.form, source.location, manifest.columns).checksum()])
         for source in detect(list(paths), manifest.columns).shards
@@ -269,12 +277,12 @@ def _columns(value: object) -> dict[str, str]:
     return found
 
 
-def _rows_by_checksum(manifest: ManifestFile) -> dict[str, set[int]]:
-    """The rows to remove from a file of each checksum. Shards that are equal to the byte may stand
-    for each other, and what goes from one goes from all of them."""
+def _rows_by_checksum(manifest: ManifestFile, lines: Iterable[Line]) -> dict[str, set[int]]:
+    """The rows that lines name in a file of each checksum. Shards that are equal to the byte may
+    stand for each other, and what goes from one goes from all of them."""
     checksums = {shard.number: shard.sha256 for shard in manifest.shards}
     rows: dict[str, set[int]] = defaultdict(set)
-    for line in manifest.lines:
+    for line in lines:
         rows[checksums[line.shard]].add(line.row)
     return rows
 

@@ -1,4 +1,8 @@
-"""Confirmed removals: listed in a manifest, applied, and verified gone in a later revision."""
+"""Confirmed removals: listed in a manifest, applied, and verified gone in a later revision.
+
+A manifest lists what two people confirmed and nothing else. Whoever writes a clean copy leaves out
+more: what is in quarantine at that moment (docs/decisions/0039).
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +18,9 @@ from django.utils import timezone
 from moderation.datasets import ledger, manifests
 from moderation.evidence import store
 from moderation.models import (
+    Case,
     CustodyEvent,
+    Entry,
     Manifest,
     ManifestLine,
     Receipt,
@@ -46,6 +52,19 @@ class Outcome:
             f"of {self.manifest.revision} verified gone"
         )
         return f"{told}; {self.left:,} not" if self.left else told
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Rows in quarantine that a manifest does not list: ``provisional``, while people decide, and
+    ``unlisted``, confirmed since the manifest was built."""
+
+    provisional: list[manifests.Line]
+    unlisted: list[manifests.Line]
+
+    @property
+    def lines(self) -> list[manifests.Line]:
+        return [*self.provisional, *self.unlisted]
 
 
 def build_manifest(revision: Revision, *, by: User | None) -> Manifest:
@@ -83,13 +102,50 @@ def read_manifest(manifest: Manifest, *, by: User | None) -> bytes:
     return data
 
 
+def held_back(manifest: manifests.ManifestFile) -> HeldBack:
+    """Return what is in quarantine now beside the lines of one of our own manifests; nothing for a
+    manifest from elsewhere, of whose entries we know nothing."""
+    ours = Manifest.objects.filter(sha256=manifest.sha256).first()
+    if ours is None:
+        return HeldBack([], [])
+    listed = {(line.shard, line.row) for line in manifest.lines}
+    rows = (
+        Entry.objects.in_quarantine()
+        .filter(revision=ours.revision_id)
+        .order_by("shard__number", "row")
+        .values_list("shard__number", "row", "row_key", "flag__case__state")
+    )
+    found = HeldBack([], [])
+    for shard, row, row_key, state in rows:
+        if (shard, row) not in listed:
+            decided = state == Case.State.CLOSED
+            lines = found.unlisted if decided else found.provisional
+            lines.append(manifests.Line(shard, row, row_key))
+    return found
+
+
 def record_receipt(
-    manifest: manifests.ManifestFile, applied: manifests.Applied, *, by: User | None
+    manifest: manifests.ManifestFile,
+    applied: manifests.Applied,
+    *,
+    held_back: HeldBack,
+    by: User | None,
 ) -> Receipt | None:
-    """Note that one of our own manifests was applied; None for a manifest from elsewhere."""
+    """Note that one of our own manifests was applied; None for a manifest from elsewhere.
+
+    What was left out beside its lines is told by numbers alone, never by row or case.
+    """
     ours = Manifest.objects.filter(sha256=manifest.sha256).first()
     if ours is None:
         return None
+    told = {
+        name: len(lines)
+        for name, lines in (
+            ("provisional", held_back.provisional),
+            ("unlisted", held_back.unlisted),
+        )
+        if lines
+    }
     with transaction.atomic():
         receipt = Receipt.objects.create(
             manifest=ours,
@@ -98,12 +154,13 @@ def record_receipt(
             removed=applied.removed,
             checksums=applied.checksums,
             applied_by=by,
+            **told,
         )
         CustodyEvent.objects.append(
             "manifest_applied",
             ours,
             by=by,
-            after={"removed": applied.removed, "rows_out": applied.rows_out},
+            after={"removed": applied.removed, **told, "rows_out": applied.rows_out},
         )
     return receipt
 

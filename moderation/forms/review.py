@@ -11,7 +11,7 @@ from django.http import QueryDict
 from moderation.models import Preview, Review
 from moderation.models.case import HarmClass
 from moderation.models.custody import plain_words
-from moderation.review import exposure
+from moderation.review import exposure, handing
 from moderation.review.decisions import BY_LEAD
 from moderation.review.passing import SkipReason
 
@@ -42,7 +42,7 @@ class AnswerForm(HeldForm):
         required=False,
         choices=HarmClass.choices,
         widget=forms.Select(attrs={"class": "form-select"}),
-        help_text="Decides whom a report goes to. Counts for removals only.",
+        help_text="Decides whom a report goes to. Under answer 1 it is what the list says.",
     )
     duplicate_of = forms.IntegerField(
         label="Number of the other case",
@@ -139,6 +139,32 @@ class HandOverForm(forms.Form):
         self.fields["receiver"].queryset = receivers  # type: ignore[attr-defined]
 
 
+class AssignForm(forms.Form):
+    """To whom a lead assigns a case that nobody holds, and what they should know."""
+
+    receiver = Receiver(
+        User.objects.none(),
+        label="To",
+        empty_label="Choose a person",
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+    note = forms.CharField(
+        label="Note",
+        max_length=NOTE_CHARACTERS,
+        validators=[plain_words],
+        widget=forms.TextInput(
+            attrs={"class": "form-control", "dir": "auto", "autocomplete": "off"}
+        ),
+        help_text="They read it. No links, no hashes, no names.",
+    )
+
+    def __init__(self, *args: Any, receivers: "QuerySet[User]", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.auto_id = "assign_%s"  # other forms of the page have a note too
+        self.fields["receiver"].queryset = receivers  # type: ignore[attr-defined]
+        self.fields["receiver"].error_messages["invalid_choice"] = handing.NOT_NOW
+
+
 class SkipForm(forms.Form):
     """Why a case is skipped."""
 
@@ -148,6 +174,7 @@ class SkipForm(forms.Form):
         label="Why",
         choices=SkipReason.choices,
         widget=forms.Select(attrs=WITH_ANSWER | {"class": "form-select"}),
+        help_text="Where you may know somebody concerned, the case is left to others for good.",
     )
 
 

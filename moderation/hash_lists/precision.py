@@ -1,5 +1,6 @@
 """A list's precision: of the cases that it matched and that are decided, the share that people
-confirmed (console.md 2.8, 2.10); and what it makes a match of the list weigh.
+confirmed (console.md 2.8, 2.10); what it makes a match of the list weigh; and the preview level
+that was enough for its near matches (section 3).
 
 A list of our own has none: it would be judged by what it rests on.
 
@@ -10,6 +11,7 @@ between, and nobody who decides writes or waits for it.
 from django.db import connection, transaction
 
 from moderation.models import HashList, ListPrecision
+from moderation.models.list_precision import FEW_LOOKS
 
 PRIOR = 10  # confirmed cases that every list is taken to have: without decisions it weighs 1
 FLOOR = 0.5
@@ -18,7 +20,7 @@ MOVES = 0.05  # what a weight must be off before it moves, and the cases of the 
 # Final decisions that stand, of closed cases: one that was opened again is no longer an answer.
 COUNT = """
 WITH judged AS (
-    SELECT known.hash_list_id, decision.verdict = 'confirmed' AS confirmed,
+    SELECT decided.id AS case_id, known.hash_list_id, decision.verdict = 'confirmed' AS confirmed,
         bool_or(match.algorithm NOT IN ('pdq', 'phash')) AS exact
     FROM moderation_decision AS decision
     JOIN moderation_case AS decided ON decided.id = decision.case_id AND decided.state = 'closed'
@@ -30,11 +32,20 @@ WITH judged AS (
         SELECT FROM moderation_decision AS later WHERE later.supersedes_id = decision.id
     )
     GROUP BY decided.id, known.hash_list_id, decision.id
+), looked AS (
+    SELECT look.case_id, max(look.level) AS level FROM moderation_reveal AS look
+    WHERE look.opened_at IS NOT NULL AND EXISTS (
+        SELECT FROM moderation_review AS review WHERE review.case_id = look.case_id
+            AND review.reviewer_id = look.reviewer_id
+            AND review.settled_at IS NOT NULL AND NOT review.superseded AND review.answer <> ''
+    )
+    GROUP BY look.case_id
 )
 SELECT hash_list_id,
     count(*) FILTER (WHERE exact), count(*) FILTER (WHERE exact AND confirmed),
-    count(*) FILTER (WHERE NOT exact), count(*) FILTER (WHERE NOT exact AND confirmed)
-FROM judged GROUP BY hash_list_id
+    count(*) FILTER (WHERE NOT exact), count(*) FILTER (WHERE NOT exact AND confirmed),
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY coalesce(level, 0)) FILTER (WHERE NOT exact)
+FROM judged LEFT JOIN looked USING (case_id) GROUP BY hash_list_id
 """
 
 
@@ -59,7 +70,9 @@ def count() -> None:
             kept.exact_confirmed,
             kept.near_reviewed,
             kept.near_confirmed,
-        ) = found.get(kept.pk, (0, 0, 0, 0))
+            level,
+        ) = found.get(kept.pk, (0, 0, 0, 0, None))
+        kept.near_level = level if kept.near_reviewed >= FEW_LOOKS else None
         exact = weight(confirmed=kept.exact_confirmed, reviewed=kept.exact_reviewed)
         near = weight(confirmed=kept.near_confirmed, reviewed=kept.near_reviewed)
         if abs(exact - kept.exact_weight) > MOVES:

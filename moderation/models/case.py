@@ -167,7 +167,14 @@ class Case(models.Model):
     facets = ArrayField(
         models.CharField(max_length=200), default=list, help_text="Words that filters ask for."
     )
+    assessed = models.BooleanField(
+        default=False,
+        help_text="Whether a trusted list matched exactly when last rated: nobody need look.",
+    )
     due_at = models.DateTimeField(null=True)
+    due_since = models.DateTimeField(
+        null=True, help_text="From when its due date counts, where it came back to people."
+    )
     opened_at = models.DateTimeField(auto_now_add=True)
     pinned_at = models.DateTimeField(null=True)
     pinned_because = models.CharField(max_length=300, blank=True)
@@ -198,6 +205,10 @@ class Case(models.Model):
             models.Index(*WORK_ORDER, name="case_work_order", condition=_IN_WORK),
             # Next must not step over what waits for leads, however much that is.
             models.Index(*WORK_ORDER, name="case_reviewers_order", condition=_FOR_REVIEWERS),
+            # For whoever has no look left: what needs none, however far behind it stands.
+            models.Index(
+                *WORK_ORDER, name="case_assessed_order", condition=_FOR_REVIEWERS & Q(assessed=True)
+            ),
             # So that a filter finds its first page too, wherever in the order that lies.
             models.Index("state", *WORK_ORDER, name="case_state_order"),
             models.Index("triage", *WORK_ORDER, name="case_triage_order", condition=_IN_WORK),
@@ -289,6 +300,7 @@ class Case(models.Model):
 
 _PASSED_ON = Q(ended__in=["skipped", "not_for_me", "handed"], superseded=False)
 _STANDING = Q(settled_at__isnull=False, superseded=False) & ~Q(answer="")
+_CONCERNED = Q(concerned=True)
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -299,6 +311,10 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def passed_on(self) -> "ReviewQuerySet":
         """Ended, in the case's present round, by giving it to somebody else on purpose."""
         return self.filter(_PASSED_ON)
+
+    def concerned(self) -> "ReviewQuerySet":
+        """Ended, in whatever round, because the person may know somebody concerned."""
+        return self.filter(_CONCERNED)
 
     def unsettled(self) -> "ReviewQuerySet":
         return self.filter(ended=Review.Ended.ANSWERED, settled_at__isnull=True)
@@ -373,6 +389,10 @@ class Review(models.Model):
         max_length=300, blank=True, help_text="Why it is on hold, or what went with a hand-over."
     )
     superseded = models.BooleanField(default=False, help_text="From an earlier round of the case.")
+    concerned = models.BooleanField(
+        default=False,
+        help_text="They may know somebody concerned, so the case is theirs in no round.",
+    )
 
     objects = ReviewQuerySet.as_manager()
 
@@ -382,6 +402,7 @@ class Review(models.Model):
             models.Index(fields=["settles_at"], condition=Q(settled_at=None), name="unsettled"),
             models.Index(fields=["reviewer", "case"], condition=_STANDING, name="standing_answers"),
             models.Index(fields=["reviewer", "case"], condition=_PASSED_ON, name="passed_on"),
+            models.Index(fields=["reviewer", "case"], condition=_CONCERNED, name="concerned"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.db import models
 from .hash_list import HashList
 
 FEW = 5  # decided cases; of fewer no share is told
+FEW_LOOKS = 10  # likewise of levels, which are people's own: a median of a handful tells of one
 
 
 class ListPrecision(models.Model):
@@ -23,6 +24,11 @@ class ListPrecision(models.Model):
     exact_confirmed = models.PositiveBigIntegerField(default=0)
     near_reviewed = models.PositiveBigIntegerField(default=0)
     near_confirmed = models.PositiveBigIntegerField(default=0)
+    near_level = models.PositiveSmallIntegerField(
+        null=True,
+        help_text="The preview level that was enough for half of the near ones; 0 is no look. "
+        "Empty where few are decided.",
+    )
     exact_weight = models.FloatField(
         default=1.0, help_text="What an exact match counts in a priority, 0.5 to 1."
     )

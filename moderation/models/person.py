@@ -73,6 +73,7 @@ class Capability(models.Model):
             ("decide", "Answer a case"),
             ("decide_second", "Answer as second person"),
             ("decide_final", "Decide disputed and escalated cases"),
+            ("case_assign", "Assign a case to a named person"),
             ("preview_l1", "Reveal previews of 24 px"),
             ("preview_l2", "Reveal previews of 64 px"),
             ("preview_l3", "Hold previews of 256 px in view"),

@@ -88,6 +88,12 @@ class Receipt(models.Model):
     rows_in = models.PositiveBigIntegerField()
     rows_out = models.PositiveBigIntegerField()
     removed = models.PositiveBigIntegerField()
+    provisional = models.PositiveBigIntegerField(
+        default=0, help_text="Left out beside the lines of the manifest, while people decide."
+    )
+    unlisted = models.PositiveBigIntegerField(
+        default=0, help_text="Left out likewise: confirmed since the manifest was built."
+    )
     checksums = models.JSONField(help_text="Name of each file written to its SHA-256.")
     applied_at = models.DateTimeField(auto_now_add=True)
     applied_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)

@@ -81,6 +81,11 @@ class Standing:
         """Whether a banner says so."""
         return self.share >= settings.EXPOSURE_BANNER
 
+    @property
+    def spent(self) -> bool:
+        """Whether no look is left, not even the cheapest."""
+        return bool(self.locked(min(settings.EXPOSURE_POINTS)))
+
     def locked(self, level: int) -> str:
         """Why no look at this level is left; empty where one is."""
         if self.stopped:

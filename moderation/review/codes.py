@@ -15,7 +15,7 @@ class Code:
 
     ``verdict``: of the decision that two people make by it; ``event``: of the case, where it makes
     none. ``explain`` says why it takes a written reason; empty where it takes none. ``classes``:
-    the harm classes under which it removes.
+    the harm classes under which it can remove; of which case which, says `offers`.
     """
 
     verdict: str = ""

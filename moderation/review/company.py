@@ -25,9 +25,9 @@ BLIND = (Case.State.PROPOSED, Case.State.ANSWERED)
 def hint(case: Case, *, by: User) -> str | None:
     """Note that this person has the page open, and return what to tell them of others.
 
-    Empty where there is nobody; None where nothing may be told in this state of the case. Leads
-    read pseudonyms, as they do of whoever holds a case. Others read how many there are, and only
-    of a case that nobody has answered.
+    Empty where there is nobody; None where nothing may be told in this state of the case. Of a case
+    that nobody has answered everybody reads how many there are, leads too: each may be its second
+    person. Of any other, leads alone read pseudonyms, as they do of whoever holds one.
     """
     others = _mark(case, by=by)
     leads = by.has_perm(permissions.DECIDE_FINAL)
@@ -35,7 +35,7 @@ def hint(case: Case, *, by: User) -> str | None:
         return None
     if not others:
         return ""
-    if not leads:
+    if case.state == Case.State.OPEN:
         if len(others) == 1:
             return "One other person also has this page open"
         return f"{len(others)} others also have this page open"

@@ -22,12 +22,14 @@ from moderation.models import (
 )
 from moderation.models.case import CaseConflict, HarmClass
 from moderation.models.entry import EntryQuerySet
+from moderation.scanning import priorities
 from moderation.signals import case_confirmed, case_reopened
 
 REMOVALS_AT_ONCE = 2000
 PERCEPTUAL = ("pdq", "phash")  # near matches, even at distance 0 (H12)
 BY_LEAD = "lead: "  # what a lead wrote comes after it
 NEW_ROUND = {"reopen": "case_reopened", "wake": "case_woken", "requeue": "case_requeued"}
+COMES_BACK = ("reopen", "wake")  # from where nobody worked on it; what is sent back never left
 _SERIOUS_FIRST = list(HarmClass)  # the order in which the classes are told
 
 
@@ -162,7 +164,8 @@ def new_round(
     """Put a locked case back to open, where nobody has answered it yet.
 
     The answers of earlier rounds no longer count. The old decision and its removals stand until
-    the new round decides: nothing is restored silently, and only a new decision supersedes.
+    the new round decides: nothing is restored silently, and only a new decision supersedes. Rated
+    anew at once; what had left people's work is due as if it had come now.
 
     Args:
         event: reopen, wake or requeue.
@@ -173,6 +176,8 @@ def new_round(
         CaseConflict: the event does not fit the state.
     """
     before = {"state": case.state}
+    if event in COMES_BACK:
+        changes["due_since"] = timezone.now()
     case.move(event, closed_at=None, came_from="", reopened_because=because[:300], **changes)
     case.reviews.update(superseded=True)
     case.reviews.exclude(draft={}).update(draft={})
@@ -184,6 +189,7 @@ def new_round(
         after={"state": case.state, **(told or {})},
         reason=because[:300],
     )
+    priorities.rate(case)
     case_reopened.send(sender=Case, case=case)
 
 

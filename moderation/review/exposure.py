@@ -24,17 +24,24 @@ from moderation.models import (
     CustodyEvent,
     Entry,
     Grant,
+    KnownHash,
     LegalBasis,
+    ListPrecision,
+    Match,
     Preview,
     Reveal,
     Wellness,
 )
+from moderation.models.case import HarmClass
 from moderation.models.entry import copy_words
-from moderation.review import budget, decisions, leases, resting
+from moderation.review import budget, decisions, leases, resting, withdrawn
+from moderation.scanning import priorities
 
 OUTLINE = "L0 · outline"
 SHOWN_SIDE = 384  # pixels, of the smooth enlargement on the page
 HELD_LEVEL = 3  # shown only while held
+LISTS_TOLD = 2  # of those near, the ones by which most was decided
+AS_FAR = "Look only as far as your answer needs."
 NOT_GRANTED = "You hold no grant for this level and harm class; a lead or an operator gives one."
 CAPABILITY = {
     1: permissions.PREVIEW_L1,
@@ -173,6 +180,8 @@ def seconds_to_rest(*, by: User) -> int:
 def advice(case: Case) -> str:
     """What a person should know before they look; true of this very case."""
     if decisions.trusted_exact(case):
+        if why := at_odds(case):
+            return f"A trusted list matches exactly, but {why}. {AS_FAR}"
         return (
             "You need not look. A trusted list matches exactly: its analysts have seen this very "
             "file, and the evidence alone can carry your answer."
@@ -180,12 +189,40 @@ def advice(case: Case) -> str:
     if decisions.exact_matches(case):
         return (
             "The match is exact, so the list holds this very file; but the list is not a trusted "
-            "one. Look only as far as your answer needs."
+            f"one. {AS_FAR}"
         )
-    return (
-        "A near match says that two pictures look alike, not that they are the same. "
-        "Look only as far as your answer needs."
+    near = "A near match says that two pictures look alike, not that they are the same."
+    return " ".join([near, *sufficed(case), AS_FAR])
+
+
+def at_odds(case: Case) -> str:
+    """Why the lists' word on a case is not one, to follow a "but"; empty where it is.
+
+    They give different classes, or the value behind a match was taken back or is disabled here.
+    """
+    matches = Match.objects.supplied().filter(flag__case=case)
+    told = {classed.harm_class for classed in priorities.classes(matches)}
+    if len(told - {HarmClass.UNKNOWN.value}) > 1:
+        return "the lists do not say of which class it is with one voice"
+    if withdrawn.lost(matches).exists():
+        return "a list has taken back a known hash of this case"
+    if matches.filter(known_hash__in=KnownHash.objects.disabled()).exists():
+        return "a known hash of this case is disabled here"
+    return ""
+
+
+def sufficed(case: Case) -> list[str]:
+    """What was usually enough to decide near matches of the lists that are near here, a sentence
+    each; nothing of a list by which few were decided."""
+    near = Match.objects.filter(flag__case=case, algorithm__in=decisions.PERCEPTUAL)
+    counted = ListPrecision.objects.filter(
+        hash_list__in=near.values("version__hash_list"), near_level__isnull=False
     )
+    return [
+        f"For the list {each.hash_list.slug} {_enough(each.near_level)} "
+        f"({each.near_reviewed:,} cases)."
+        for each in counted.select_related("hash_list").order_by("-near_reviewed")[:LISTS_TOLD]
+    ]
 
 
 def views(case: Case, *, by: User) -> dict[str, int]:
@@ -207,6 +244,7 @@ def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
     standing = budget.standing(by=by, wellness=own)
     highest = own.highest.get(case.harm_class, HELD_LEVEL)
     granted = Grant.objects.level(by, case.harm_class)
+    assessed = not shared and _assessed_elsewhere(case)
     steps = [Level(0, OUTLINE, "")]
     for copy in SIDES:
         locked = shared
@@ -220,7 +258,7 @@ def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
             locked = "Not made: the picture was scanned before Breakwater made this copy."
         elif gone := shredded[copy]:
             locked = f"Preview deleted on {gone:%-d %b %Y} under the retention rule."
-        elif not locked and copy.level >= 2 and _assessed_elsewhere(case):
+        elif not locked and copy.level >= 2 and assessed:
             locked = "A trusted list matches exactly; its analysts have assessed the picture."
         elif not locked and copy.level > highest:
             locked = f"You chose nothing above L{highest} for this harm class, under Me."
@@ -231,6 +269,10 @@ def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
         label = f"L{copy.level} · {copy_words(copy.level, drawing=copy.drawing)}"
         steps.append(Level(copy.level, label, locked, copy.drawing))
     return steps
+
+
+def _enough(level: int | None) -> str:
+    return f"L{level} was usually enough" if level else "usually no look was needed"
 
 
 def _if_drawing(row: Reveal) -> dict[str, bool]:
@@ -249,7 +291,7 @@ def _locked_for_all(case: Case, entry: Entry, *, by: User) -> str:
 
 
 def _assessed_elsewhere(case: Case) -> bool:
-    return case.state != Case.State.DISPUTED and decisions.trusted_exact(case)
+    return case.state != Case.State.DISPUTED and decisions.trusted_exact(case) and not at_odds(case)
 
 
 def _digest(ticket: str, session: str) -> bytes:

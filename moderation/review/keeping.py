@@ -21,6 +21,16 @@ class Kept:
     case: Case
     note: str
 
+    @property
+    def named(self) -> bool:
+        return named(self.case)
+
+
+def named(case: Case) -> bool:
+    """Whether a lead reads who holds it. Not while the first person is at work: a lead may be the
+    second one, who is blind to that (docs/decisions/0041)."""
+    return case.state != Case.State.OPEN
+
 
 def kept_by(user: User) -> dict[str, list[Kept]]:
     """The person's own cases by the kind of their lease, each kind with the soonest to end first.

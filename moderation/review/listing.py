@@ -3,7 +3,6 @@
 Figures are of one person: what they can take comes first, all else is told apart.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from django.db.models.functions import Now
 
 from moderation.models import Case, CaseTally, Flag, HashList, Match, Review
 from moderation.models.case import AGE_DOUBLES, CaseQuerySet, Triage
-from moderation.review import queue, withdrawn
+from moderation.review import keeping, queue, withdrawn
 from moderation.review.decisions import PERCEPTUAL
 from moderation.scanning import priorities
 
@@ -45,11 +44,16 @@ class Row:
         return self.case.facet("link") or "unknown"
 
     @property
+    def named(self) -> bool:
+        """Whether a lead reads who holds it."""
+        return keeping.named(self.case)
+
+    @property
     def sum(self) -> dict[str, float]:
         """The factors of the priority as `priorities.rate` weighed them and as age has grown, and
         what they come to now."""
         severity = priorities.SEVERITY[Triage(self.case.triage)]
-        reach = 1 + math.log10(max(self.entries, 1))
+        reach = priorities.reach(entries=self.entries, revisions=self.revisions)
         liveness = priorities.LIVENESS[self.link_state]
         age = 2 ** ((self.now - self.case.opened_at) / timedelta(days=AGE_DOUBLES))
         return {
@@ -69,7 +73,8 @@ def figures(user: User) -> dict[str, Any]:
     ``oldest`` (datetime or None) and ``due`` (within 24 hours or over) of them, counted no further
     than COUNTED: ``due_goes_on`` says whether there are more. ``held``: the case they work on;
     ``kept``: how many they have on hold or were handed. Of the others in work: ``others_hold``,
-    ``you_answered``, ``you_passed_on``, ``for_leads``; ``waiting`` is all there is in work.
+    ``you_answered``, ``you_passed_on``, ``you_left`` (as they may know somebody concerned),
+    ``for_leads``; ``waiting`` is all there is in work.
 
     No case is counted for it but those that somebody holds and those that the person answered or
     passed on: the rest is what the tally has more than these.
@@ -82,7 +87,7 @@ def figures(user: User) -> dict[str, Any]:
 
     def free(*among: str) -> int:
         mine = [state for state in among if state in states]
-        others = ("kept", "own", "held", "answered", "passed_on")
+        others = ("kept", "own", "held", "answered", "left", "passed_on")
         return of("all", *mine) - sum(of(what, *mine) for what in others)
 
     first, second = free(Case.State.OPEN), free(Case.State.PROPOSED)
@@ -90,7 +95,7 @@ def figures(user: User) -> dict[str, Any]:
     waiting, yours = of("all", *Case.IN_WORK), first + second + lead
     held, answered = of("held", *Case.IN_WORK), of("answered", *Case.IN_WORK)
     own, kept = of("own", *Case.IN_WORK), of("kept", *Case.IN_WORK)
-    passed_on = of("passed_on", *states)
+    passed_on, left = of("passed_on", *states), of("left", *states)
     workable = queue.offered_to(user)
     oldest = [
         workable.filter(state=state).order_by("opened_at").values_list("opened_at").first()
@@ -110,15 +115,17 @@ def figures(user: User) -> dict[str, Any]:
         "others_hold": held,
         "you_answered": answered,
         "you_passed_on": passed_on,
+        "you_left": left,
         "kept": kept,
-        "for_leads": waiting - yours - held - answered - passed_on - kept - own,
+        "for_leads": waiting - yours - held - answered - left - passed_on - kept - own,
         "held": Case.objects.worked_on_by(user).first(),
     }
 
 
 def _counts(user: User) -> dict[tuple[str, str], int]:
     """By state: all cases in work; of these the person's own and held by others; and of those that
-    are free what the person answered, and what else they passed on.
+    are free what the person answered, what else they left to others for good, and what else they
+    passed on.
 
     One statement, so that the figures are of one moment and come to a whole.
     """
@@ -130,8 +137,11 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
     answers = Review.objects.standing().filter(reviewer=user)
     free = Case.objects.filter(in_work).unleased()
     answered = free.filter(pk__in=answers.values("case"))
+    concerned = Review.objects.concerned().filter(reviewer=user)
+    others = free.exclude(pk__in=answers.values("case"))
+    left = others.filter(pk__in=concerned.values("case"))
     passed_on = Review.objects.passed_on().filter(reviewer=user)
-    passed = free.filter(pk__in=passed_on.values("case")).exclude(pk__in=answers.values("case"))
+    passed = others.filter(pk__in=passed_on.values("case")).exclude(pk__in=concerned.values("case"))
     own = leased.filter(leased_by=user)
     parts = [
         ("all", CaseTally.objects.filter(in_work), Sum("cases")),
@@ -139,6 +149,7 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
         ("kept", own.exclude(lease_kind=Case.Lease.WORK), Count("pk")),
         ("held", leased.exclude(leased_by=user), Count("pk")),
         ("answered", answered, Count("pk")),
+        ("left", left, Count("pk")),
         ("passed_on", passed, Count("pk")),
     ]
     rows = [
@@ -334,7 +345,7 @@ def rows(cases: Sequence[Case], *, now: datetime) -> list[Row]:
             row.nearest = min(match["least"], LEAST if row.nearest is None else row.nearest)
         elif not match["version__hash_list__own"]:
             row.exact += match["count"]
-    lost = withdrawn.lost(Match.objects.filter(flag__case__in=by_pk))
+    lost = withdrawn.lost(Match.objects.supplied().filter(flag__case__in=by_pk))
     for pk in lost.values_list("flag__case", flat=True).distinct():
         by_pk[pk].withdrawn = True
     return list(by_pk.values())

@@ -137,8 +137,7 @@ def separate(case: Case, *, because: str, by: User) -> Case:
     CustodyEvent.objects.append(
         "case_parted", other, by=by, after={"case": locked.pk, "entries": count}
     )
-    for each in (locked, other):
-        priorities.rate(each)
+    priorities.rate(other)
     if other.state != Case.State.CLOSED:
         _move_edit_on(other)
         return locked

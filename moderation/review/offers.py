@@ -6,6 +6,7 @@ from moderation.models import Case, HashList, Match, Review
 from moderation.models.case import HarmClass
 from moderation.review import decisions
 from moderation.review.codes import CODES
+from moderation.scanning import priorities
 
 Answer = Review.Answer
 SETTLED = "Two people remove it already."
@@ -35,26 +36,27 @@ class WrongClass(Refused):
 
 @dataclass(frozen=True)
 class Offer:
-    """One answer as a person is offered it: locked with a reason, or open."""
+    """One answer as a person is offered it: locked with a reason, or open.
+
+    ``classes``: the harm classes under which it removes here; none for another answer.
+    """
 
     answer: Review.Answer
     locked: str
+    classes: tuple[HarmClass, ...] = ()
 
     @property
     def explain(self) -> str:
         """Why it takes a written reason; empty where it takes none."""
         return CODES[self.answer].explain
 
-    @property
-    def classes(self) -> tuple[HarmClass, ...]:
-        """The harm classes under which it removes; none for another answer."""
-        return CODES[self.answer].classes
-
 
 def offers(case: Case, *, stage: str) -> list[Offer]:
     """Return the eight answers in their fixed order, each open or locked with the reason."""
-    locks = _locks(case, stage=stage)
-    return [Offer(answer, locks.get(answer, "")) for answer in Answer]
+    code_open = decisions.code_is_open(case)
+    locks = _locks(case, stage=stage, code_open=code_open)
+    told = priorities.class_of(case) if code_open else case.harm_class
+    return [Offer(answer, locks.get(answer, ""), _classes(answer, told=told)) for answer in Answer]
 
 
 def check(case: Case, *, stage: str, answer: str, harm_class: str, reason: str) -> None:
@@ -66,7 +68,10 @@ def check(case: Case, *, stage: str, answer: str, harm_class: str, reason: str) 
     if offer.locked:
         raise AnswerNotOffered(offer.locked)
     if offer.classes and harm_class not in offer.classes:
+        own = HarmClass(offer.classes[0]).label
         wrong = {
+            Answer.REMOVE_KNOWN: f"The match is of the class “{own}”, so answer 1 removes under "
+            "that. If you hold it to be something else, choose answer 2 or 3.",
             Answer.REMOVE_SUSPECT: "Reportable is child sexual abuse material alone. For another "
             "class choose answer 3.",
             Answer.REMOVE_OTHER: "Say which other kind of harm it is. What is reported as child "
@@ -77,7 +82,15 @@ def check(case: Case, *, stage: str, answer: str, harm_class: str, reason: str) 
         raise ReasonNeeded(offer.explain)
 
 
-def _locks(case: Case, *, stage: str) -> dict[Review.Answer, str]:
+def _classes(answer: Review.Answer, *, told: str) -> tuple[HarmClass, ...]:
+    """Answer 1 removes under what the lists say, ``told``, and nothing else; any class is left to
+    people only while that is unknown."""
+    if answer == Answer.REMOVE_KNOWN and told != HarmClass.UNKNOWN:
+        return (HarmClass(told),)
+    return CODES[answer].classes
+
+
+def _locks(case: Case, *, stage: str, code_open: bool) -> dict[Review.Answer, str]:
     supplied = Match.objects.supplied().filter(flag__case=case)
     known = supplied.exclude(version__hash_list__trust=HashList.Trust.TRIAL)
     locks = {}
@@ -99,7 +112,7 @@ def _locks(case: Case, *, stage: str) -> dict[Review.Answer, str]:
         locks[Answer.ESCALATE] = "A lead decides."
     if case.legal_hold_since is not None:
         locks[Answer.DUPLICATE_OF] = "Under legal hold, so it stays a case of its own."
-    if decisions.code_is_open(case):
+    if code_open:
         kept = (*Review.KEEPS, Answer.CANNOT_TELL, Answer.DUPLICATE_OF)
         locks |= dict.fromkeys(kept, SETTLED)
     return locks

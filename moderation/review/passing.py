@@ -1,8 +1,9 @@
 """Passing a case on: skipped for a reason, or not for this person, which needs none.
 
 It goes back to the queue, and Next does not give it to this person again in this round; by hand
-they may still take it. That a case was not for somebody stands nowhere but on their own review: in
-the chain it reads as a plain release (H3).
+they may still take it. Whoever may know somebody concerned is out for good, in every round. That a
+case was not for somebody stands nowhere but on their own review: in the chain it reads as a plain
+release (H3).
 """
 
 from django.contrib.auth.models import User
@@ -29,6 +30,8 @@ def skip(case: Case, *, by: User, token: str, reason: SkipReason) -> None:
     """
     leases.lock_people(by)
     locked = leases.lock_worked_on(case, by=by, token=token)
+    if reason == SkipReason.CONCERNED:
+        locked.reviews.filter(reviewer=by, ended="").update(concerned=True)
     leases.let_go(locked, by=by, ended=Review.Ended.SKIPPED, reason=f"skipped_{reason.value}")
 
 

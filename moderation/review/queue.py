@@ -16,11 +16,12 @@ from django.db.models.functions import Now
 from moderation import permissions
 from moderation.models import Case, CustodyEvent, Grant, Review, Wellness
 from moderation.models.case import CaseConflict, CaseQuerySet
-from moderation.review import leases
+from moderation.review import budget, leases, resting
 
 RULE = (
     "Start next takes what was handed to you, then what a lead pinned, else the most urgent case "
-    "that nobody holds and that you have neither answered nor passed on."
+    "that nobody holds and that you have neither answered nor passed on. While no look is left to "
+    "you, or after a look at L3, exact matches with a trusted list come first: they need none."
 )
 
 STAGE = {
@@ -75,13 +76,14 @@ def openable_by(user: User) -> CaseQuerySet:
 def fit_for(user: User) -> CaseQuerySet:
     """The cases this person may work on, whoever holds them: right state and class.
 
-    Whoever already answered in this round is out, so no person can stand behind a removal twice.
+    Whoever already answered in this round is out, so no person can stand behind a removal twice;
+    in every round so is who may know somebody concerned.
     """
-    answered = Review.objects.standing().filter(case=OuterRef("pk"), reviewer=user)
+    own = Review.objects.filter(case=OuterRef("pk"), reviewer=user)
     granted = Case.objects.filter(
         state__in=states_of(user), harm_class__in=Grant.objects.classes(user)
     )
-    return granted.filter(~Exists(answered))
+    return granted.filter(~Exists(own.standing()), ~Exists(own.concerned()))
 
 
 def workable_by(user: User) -> CaseQuerySet:
@@ -93,6 +95,14 @@ def offered_to(user: User) -> CaseQuerySet:
     """What Next takes from: of the workable ones those they have not passed on in this round."""
     passed_on = Review.objects.passed_on().filter(case=OuterRef("pk"), reviewer=user)
     return workable_by(user).filter(~Exists(passed_on), harm_class__in=classes_of(user))
+
+
+def without_a_look(cases: CaseQuerySet) -> CaseQuerySet:
+    """Of these, those that need none: exact matches with a trusted list, not at odds among people.
+
+    In the words of one index (`case_assessed_order`), so that the first is found wherever it is.
+    """
+    return cases.filter(state__in=Case.FOR_REVIEWERS, assessed=True)
 
 
 def handed_to(user: User) -> CaseQuerySet:
@@ -128,7 +138,7 @@ def claim_next(*, by: User) -> Case | None:
         return held
     over = Case.objects.filter(leased_by=by, lease_kind=Case.Lease.WORK)
     leases.put_down(list(over.select_for_update(no_key=True)), by=by)
-    case = _first(handed_to(by)) or _first(offered_to(by))
+    case = _first(handed_to(by)) or _first_offered(by)
     return lease(case, by=by) if case is not None else None
 
 
@@ -175,6 +185,8 @@ def why_not(case: Case, *, user: User) -> str:
         return "Your role does not answer cases at this stage."
     if case.reviews.standing().filter(reviewer=user).exists():
         return "You have already answered this case. Somebody else answers it next."
+    if case.reviews.concerned().filter(reviewer=user).exists():
+        return "You said that you may know somebody concerned. It is left to others for good."
     if case.harm_class not in Grant.objects.classes(user):
         return "You hold no grant for its harm class; a lead or an operator gives one."
     if Case.objects.leased().filter(pk=case.pk).exclude(leased_by=user).exists():
@@ -257,6 +269,14 @@ def lease(case: Case, *, by: User) -> Case:
         "case_claimed", case, by=by, after={"review": review.pk, "stage": review.stage}
     )
     return case
+
+
+def _first_offered(user: User) -> Case | None:
+    """What Next gives this person; where no look is left to them, what needs none comes first."""
+    offered = offered_to(user)
+    if resting.after_l3(by=user) or budget.standing(by=user).spent:
+        return _first(without_a_look(offered)) or _first(offered)
+    return _first(offered)
 
 
 def _first(cases: CaseQuerySet) -> Case | None:

@@ -26,19 +26,34 @@ def evidence_alone(case: Case, *, by: User) -> str:
 
     After a look at L3 the next CASES_AFTER_L3 cases are that a person takes, within a day.
     """
-    looks = Reveal.objects.filter(
-        reviewer=by, level=L3, opened_at__gt=timezone.now() - A_DAY
-    ).order_by("-opened_at")
-    look = looks.first()
+    look = _last_l3(by)
     if look is None or look.case_id == case.pk:
         return ""
-    since = Review.objects.filter(reviewer=by, claimed_at__gt=look.opened_at)
-    others = since.exclude(case__in=[case.pk, look.case_id]).values("case").distinct().count()
+    others = _taken_since(look, beside=case)
     if others >= settings.CASES_AFTER_L3:
         return ""
     more = settings.CASES_AFTER_L3 - others - 1
     words = f"this case and the next {more if more > 1 else ''}".rstrip() if more else "this case"
     return f"You have looked at L3: {words} {'are' if more else 'is'} for the evidence alone."
+
+
+def after_l3(*, by: User) -> bool:
+    """Whether the next case that this person takes is one for its evidence alone."""
+    look = _last_l3(by)
+    return look is not None and _taken_since(look) < settings.CASES_AFTER_L3
+
+
+def _last_l3(person: User) -> Reveal | None:
+    """The last look at L3 within a day."""
+    looks = Reveal.objects.filter(reviewer=person, level=L3, opened_at__gt=timezone.now() - A_DAY)
+    return looks.order_by("-opened_at").first()
+
+
+def _taken_since(look: Reveal, *, beside: Case | None = None) -> int:
+    """How many cases its person took since, but for that of the look and the one named."""
+    since = Review.objects.filter(reviewer=look.reviewer_id, claimed_at__gt=look.opened_at)
+    left_out = [look.case_id] if beside is None else [look.case_id, beside.pk]
+    return since.exclude(case__in=left_out).values("case").distinct().count()
 
 
 def shift_ending(wellness: Wellness) -> str:

@@ -16,7 +16,6 @@ from moderation.datasets import ledger
 from moderation.models import Case, Entry, Review, Scan, Shard
 from moderation.outcomes import Outcome
 from moderation.review import decisions, queue
-from moderation.scanning import priorities
 
 SEEN = (Outcome.HASHED, Outcome.GONE)  # an answer, whatever it says
 FACTS = ("row", "outcome", "reason", "http_status", "fetched_at")
@@ -29,7 +28,6 @@ def wake(case_id: int, *, because: str) -> bool:
     if case.state != Case.State.WAITING:
         return False
     decisions.new_round(case, "wake", because=because)
-    priorities.rate(case)  # what is known of its links may have changed
     return True
 
 

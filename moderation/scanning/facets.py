@@ -19,6 +19,7 @@ WITH matched AS (
             || coalesce(array_agg(DISTINCT 'category:' || lower(known.scheme || ':' ||
                 known.category)) FILTER (WHERE known.category <> ''), '{{}}') AS words,
         min(match.distance) FILTER (WHERE match.algorithm IN ('pdq', 'phash')) AS nearest,
+        bool_or(match.algorithm NOT IN ('pdq', 'phash') AND list.trust = 'trusted') AS assessed,
         min(CASE list.trust WHEN 'trusted' THEN 1 WHEN 'standard' THEN 2 ELSE 3 END) AS trust
     FROM moderation_flag AS flag
     JOIN moderation_match AS match ON match.flag_id = flag.id
@@ -35,6 +36,7 @@ WITH matched AS (
 )
 UPDATE moderation_case AS kept SET
     trust = (ARRAY['trusted', 'standard', 'trial'])[matched.trust],
+    assessed = matched.assessed,
     facets = array_remove(matched.words || grouped.words || ARRAY[
         'trust:' || (ARRAY['trusted', 'standard', 'trial'])[matched.trust],
         'link:' || grouped.link,
@@ -48,7 +50,8 @@ FROM matched JOIN grouped USING (case_id) WHERE kept.id = matched.case_id
 
 
 def keep(cases: Iterable[int] | None = None) -> None:
-    """Write the facets, and the best trust, of these cases anew; of all, where none are named."""
+    """Write the facets of these cases anew, their best trust, and whether a trusted list matched
+    exactly; of all, where none are named."""
     with connection.cursor() as cursor:
         if cases is None:
             cursor.execute(KEEP.format(those=""))

@@ -270,7 +270,13 @@ def _reach_closed_case(
 def _back_to_people(case: Case, event: str, action: str, entry: Entry, unjudged: set[int]) -> None:
     """A known hash that nobody has judged speaks of the picture: a new round begins."""
     before = {"state": case.state}
-    case.move(event, closed_at=None, came_from="", reopened_because="new_match")
+    case.move(
+        event,
+        closed_at=None,
+        came_from="",
+        reopened_because="new_match",
+        due_since=timezone.now(),
+    )
     case.reviews.update(superseded=True)
     CustodyEvent.objects.append(
         action,

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, F, IntegerField, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -25,13 +26,6 @@ SEVERITY = {
 }
 # A link that answered comes before one that nobody asked, and that before one that is gone.
 LIVENESS = {"live": 1.25, "unknown": 1.0, "gone": 0.75}
-DUE = {
-    Triage.CRITICAL: timedelta(hours=24),
-    Triage.HIGH: timedelta(hours=48),
-    Triage.UNKNOWN: timedelta(hours=48),
-    Triage.STANDARD: timedelta(days=5),
-    Triage.HARM_OTHER: timedelta(days=10),
-}
 NEAR = Q(algorithm__in=["pdq", "phash"])  # also at distance 0 (H12)
 SUPPLIED = Q(version__hash_list__own=False)  # our own word is a lead, and no proof of itself
 PRECISION = "known_hash__hash_list__precision__"
@@ -43,9 +37,10 @@ class Matched:
     """What of a case's matches goes into its priority."""
 
     exact: int = 0
-    slack: int = 0  # bits left to the threshold
+    slack: int = 0  # bits left to the threshold, of the near match that leaves most
     precision: float = 1.0
     entries: int = 0
+    revisions: int = 0
 
 
 def rate(case: Case) -> None:
@@ -54,26 +49,15 @@ def rate(case: Case) -> None:
     A closed case keeps what people decided; what filters ask for is told of it too.
 
     priority = severity x confidence x reach x liveness: confidence is 2 for an exact match and 1 to
-    1.5 for a near one by its distance, times 1 down to 0.5 by the precision of the list; reach
-    grows with the logarithm of the entries. Age is no part of it: it grows by itself, in
-    `Case.turn`.
+    1.5 for a near one by its distance, times 1 down to 0.5 by the precision of the list. Age is no
+    part of it: it grows by itself, in `Case.turn`.
     """
-    matches = Match.objects.filter(flag__case=case)
     found = _matched([case.pk]).get(case.pk, Matched())
     case.exact = found.exact > 0
     if case.state != Case.State.CLOSED:
-        classed = schemes.most_severe(
-            *(
-                schemes.classify(scheme, category, harm_class=harm_class)
-                for scheme, category, harm_class in matches.values_list(
-                    "known_hash__scheme",
-                    "known_hash__category",
-                    "known_hash__hash_list__harm_class",
-                ).distinct()
-            )
-        )
+        classed = schemes.most_severe(*classes(Match.objects.filter(flag__case=case)))
         case.harm_class, case.triage = classed.harm_class, classed.triage
-        case.due_at = (case.opened_at or timezone.now()) + DUE[Triage(case.triage)]
+        case.due_at = due_at(case)
     case.save(update_fields=["harm_class", "triage", "due_at", "exact"])
     facets.keep([case.pk])
     if case.state == Case.State.CLOSED:
@@ -81,6 +65,43 @@ def rate(case: Case) -> None:
     case.refresh_from_db(fields=["facets", "trust"])
     case.priority = _priority(case, found)
     case.save(update_fields=["priority"])
+
+
+def due_at(case: Case) -> datetime:
+    """When a case is due: by its triage and the duty profile, from when it came to people, be that
+    for the first time or again."""
+    since = case.due_since or case.opened_at or timezone.now()
+    hours: float = settings.DUE_HOURS[settings.DUTY_PROFILE][case.triage]
+    return since + timedelta(hours=hours)
+
+
+def due_in_words() -> list[dict[str, str]]:
+    """Return how long a case of each triage may take under the profile in force, for people."""
+    hours = settings.DUE_HOURS[settings.DUTY_PROFILE]
+    return [
+        {"triage": triage.label, "time": _time_in_words(hours[triage.value])} for triage in Triage
+    ]
+
+
+def _time_in_words(hours: float) -> str:
+    days, rest = divmod(hours, 24)
+    return f"{days:g} days" if days > 2 and not rest else f"{hours:g} h"
+
+
+def class_of(case: Case) -> str:
+    """The harm class that the lists give a case, whatever people said meanwhile."""
+    return schemes.most_severe(*classes(Match.objects.filter(flag__case=case))).harm_class
+
+
+def classes(matches: QuerySet[Match]) -> set[schemes.Classed]:
+    """What the known hashes of these matches are classed as."""
+    rows = matches.order_by().values_list(
+        "known_hash__scheme", "known_hash__category", "known_hash__hash_list__harm_class"
+    )
+    return {
+        schemes.classify(scheme, category, harm_class=harm_class)
+        for scheme, category, harm_class in rows.distinct()
+    }
 
 
 def weigh_again(precision: ListPrecision) -> int:
@@ -117,22 +138,37 @@ def _weigh(cases: list[Case]) -> int:
 def _matched(cases: Collection[int]) -> dict[int, Matched]:
     """By case. The precision is that of the best supplied list: where one that people agree with
     speaks, another that they do not takes nothing from it."""
+    left = F("threshold") - F("distance")
     rows = (
         Match.objects.filter(flag__case__in=cases)
         .order_by()
         .values_list("flag__case")
         .annotate(
             equal=Count("pk", filter=~NEAR & SUPPLIED),
-            slack=Max("threshold") - Max("distance"),
+            near=Max(left, filter=NEAR & SUPPLIED, output_field=IntegerField()),
+            own=Max(left, filter=NEAR & ~SUPPLIED, output_field=IntegerField()),
             of_exact=Max(Coalesce(f"{PRECISION}exact_weight", 1.0), filter=~NEAR & SUPPLIED),
             of_near=Max(Coalesce(f"{PRECISION}near_weight", 1.0), filter=NEAR & SUPPLIED),
             entries=Count("flag", distinct=True),
+            revisions=Count("flag__entry__revision", distinct=True),
         )
     )
     return {
-        case: Matched(equal, slack, of_exact or of_near or 1.0, entries)
-        for case, equal, slack, of_exact, of_near, entries in rows
+        case: Matched(
+            equal,
+            (own or 0) if near is None else near,
+            of_exact or of_near or 1.0,
+            entries,
+            revisions,
+        )
+        for case, equal, near, own, of_exact, of_near, entries, revisions in rows
     }
+
+
+def reach(*, entries: int, revisions: int) -> float:
+    """How far a case reaches: one more for ten times the entries, half of that for ten times the
+    revisions that they are in; 1 for a single entry."""
+    return 1 + math.log10(max(entries, 1)) + 0.5 * math.log10(max(revisions, 1))
 
 
 def _priority(case: Case, found: Matched) -> float:
@@ -141,6 +177,6 @@ def _priority(case: Case, found: Matched) -> float:
         SEVERITY[Triage(case.triage)]
         * confidence
         * found.precision
-        * (1 + math.log10(max(found.entries, 1)))
+        * reach(entries=found.entries, revisions=found.revisions)
         * LIVENESS[case.facet("link") or "unknown"]
     )

@@ -16,6 +16,7 @@ from moderation.evidence import sealing
 from moderation.forms.note import NoteForm
 from moderation.forms.review import (
     AnswerForm,
+    AssignForm,
     HandOverForm,
     HoldForm,
     LegalHoldForm,
@@ -33,7 +34,7 @@ from moderation.models import (
     Review,
     Wellness,
 )
-from moderation.permissions import DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
+from moderation.permissions import CASE_ASSIGN, DECIDE, DECIDE_FINAL, LEGAL_HOLD, URL_RAW
 from moderation.review import (
     answers,
     budget,
@@ -41,6 +42,7 @@ from moderation.review import (
     decisions,
     exposure,
     handing,
+    keeping,
     merging,
     noting,
     offers,
@@ -91,7 +93,8 @@ def show(
 ) -> HttpResponse:
     """Render the case page; it goes on record where the person does not hold the case.
 
-    ``more``: conflict, draft, ticket, level, drawing, refused, unsealed, hold_form, reopen_form;
+    ``more``: conflict, draft, ticket, level, drawing, refused, unsealed, hold_form, reopen_form,
+    assign_form;
     ``asides``: the forms of what one does instead of answering, where they were sent and wrong.
     """
     user = person_of(request)
@@ -130,13 +133,13 @@ def show(
         "may_unmask": user.has_perm(URL_RAW),
         "hold_form": LegalHoldForm() if user.has_perm(LEGAL_HOLD) else None,
         "reopen_form": ReopenForm() if may_reopen(case, user=user) else None,
+        "assign_form": assign_form(case, context, user=user),
         "code_open": not context["blind"] and decisions.code_is_open(case),
         "undoable": answers.undoable(by=user),
         "may_decide": user.has_perm(DECIDE),
         "company": company.hint(case, by=user),
         "why_not": "" if held else queue.why_not(case, user=user),
-        "may_take_over": context["held_by"] is not None
-        and queue.fit_for(user).filter(pk=case.pk).exists(),
+        "may_take_over": context["takeable"] and queue.fit_for(user).filter(pk=case.pk).exists(),
     }
     answer = render(request, "moderation/case_detail.html", context | more, status=status)
     answer["Cache-Control"] = "no-store"
@@ -153,6 +156,7 @@ def frame(case: Case, *, user: User) -> dict[str, Any]:
     live = case.lease_expires_at is not None and case.lease_expires_at > now
     own = live and case.leased_by_id == user.pk
     held = own and case.lease_kind == Case.Lease.WORK
+    takeable = live and not own and user.has_perm(DECIDE_FINAL)
     deciding = case.state in Case.FOR_LEADS and user.has_perm(DECIDE_FINAL)
     expires = case.lease_expires_at if held else None
     return {
@@ -162,8 +166,10 @@ def frame(case: Case, *, user: User) -> dict[str, Any]:
         "on_hold": own and case.lease_kind == Case.Lease.HOLD,
         "handed": own and case.lease_kind == Case.Lease.HANDED,
         "note": handing.note_on(case, by=user) if own else "",
+        "live": live,
+        "takeable": takeable,
         # Who may be the second person learns nothing of who is the first, not even a pseudonym.
-        "held_by": case.leased_by if live and not own and user.has_perm(DECIDE_FINAL) else None,
+        "held_by": case.leased_by if takeable and keeping.named(case) else None,
         "seconds_left": int((expires - now).total_seconds()) if expires is not None else 0,
         "blind": not deciding and not told(case),
         "stage": queue.STAGE.get(Case.State(case.state), ""),
@@ -293,6 +299,14 @@ def aside_forms(case: Case, *, user: User) -> dict[str, Form]:
     }
 
 
+def assign_form(case: Case, context: dict[str, Any], *, user: User) -> AssignForm | None:
+    """For a lead, of a case in work that nobody holds; None where there is nobody to name."""
+    if context["live"] or case.state not in Case.IN_WORK or not user.has_perm(CASE_ASSIGN):
+        return None
+    receivers = handing.receivers(case, by=user)
+    return AssignForm(receivers=receivers) if receivers.exists() else None
+
+
 def initial(case: Case) -> dict[str, Any]:
     """What an answer is given against, with a new idempotency key."""
     return {
@@ -318,12 +332,17 @@ def offered(case: Case, context: dict[str, Any], form: AnswerForm) -> list[dict[
             "explain": offer.explain,
             "classes": " ".join(offer.classes),
             "removes_as": offer.classes,
-            "now_as": chosen.get(offer.answer.value) or case.harm_class,
+            "now_as": chosen.get(offer.answer.value) or _usual(offer, case),
             "names_a_case": offer.answer == Review.Answer.DUPLICATE_OF,
             "consequence": consequences.of(offer.answer, facts),
         }
         for number, offer in enumerate(offers.offers(case, stage=context["stage"]), start=1)
     ]
+
+
+def _usual(offer: offers.Offer, case: Case) -> str:
+    """The class that a removal has where nobody chose one: its only one, else that of the case."""
+    return offer.classes[0] if len(offer.classes) == 1 else case.harm_class
 
 
 def reason_need(form: AnswerForm, offers: list[dict[str, Any]]) -> str:

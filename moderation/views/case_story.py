@@ -155,6 +155,8 @@ def detail(event: CustodyEvent, behind: dict[int, list[Review]]) -> str:
             return agreement(behind.get(event.seq, []))
         case "case_released":
             return SKIPPED.get(event.reason, event.reason)
+        case "case_assigned":
+            return f"to {after['to']}"
         case "case_handed_over":
             return "to whoever is next" if after["to"] == "queue" else f"to {after['to']}"
         case "case_taken_over":

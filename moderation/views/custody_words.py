@@ -32,6 +32,7 @@ ACTIONS = {
     "answer_settled": "answer took effect",
     "answer_undone": "answer undone",
     "caption_shown": "caption shown",
+    "case_assigned": "case assigned by a lead",
     "case_claimed": "case taken",
     "case_cleared": "case closed: kept",
     "case_code_open": "case removed; a lead settles the answer and the class",
@@ -150,12 +151,14 @@ NAMES = {
     "negative": "negative list",
     "new": "new",
     "passed_over": "matches passed over",
+    "provisional": "left out while people decide",
     "removed": "removed",
     "rows_out": "rows left",
     "reveal": "look",
     "same": "unchanged",
     "stage": "as",
     "undone": "review undone",
+    "unlisted": "left out, confirmed since",
     "told_by": "told by",
     "via": "made by",
     "whole": "all there was",
@@ -181,6 +184,7 @@ KNOWN_REASONS = {
 WITHDRAWN = re.compile(r"known_hash_withdrawn version (\d+)")
 COUNTS = frozenset(
     {"changed", "entries", "items", "lines", "new", "removed", "rows", "rows_out", "same"}
+    | {"provisional", "unlisted"}
 )
 NUMBER = re.compile(r"(.*?)\s*(\d{1,18})")
 CODE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")

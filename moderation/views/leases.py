@@ -1,4 +1,5 @@
-"""What one does with a case instead of answering it: hold, hand over, skip, not for me, take over.
+"""What one does with a case instead of answering it: hold, hand over, assign, skip, not for me,
+take over.
 
 The buttons stand in the form of the answer, so what was written there comes along as a draft.
 """
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from moderation.forms.review import (
     AnswerForm,
+    AssignForm,
     HandOverForm,
     HeldForm,
     HoldForm,
@@ -21,7 +23,7 @@ from moderation.forms.review import (
 from moderation.models import Case
 from moderation.models.case import CaseConflict
 from moderation.models.person import pseudonym_of
-from moderation.permissions import CASE_OPEN, DECIDE, DECIDE_FINAL
+from moderation.permissions import CASE_ASSIGN, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import handing, holding, passing, queue
 
 from . import case_page
@@ -96,7 +98,8 @@ def skip(request: HttpRequest, pk: int) -> HttpResponse:
         passing.skip(row, by=person_of(request), token=token_of(request), reason=reason)
     except CaseConflict:
         return too_late(request, pk)
-    messages.success(request, f"Case {pk} is back in the queue. {PASSED_ON}")
+    after = LEFT if reason == passing.SkipReason.CONCERNED else PASSED_ON
+    messages.success(request, f"Case {pk} is back in the queue. {after}")
     return redirect("moderation:queue")
 
 
@@ -125,7 +128,29 @@ def take_over(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("moderation:case", pk=pk)
 
 
+@require_POST
+@permission_required((CASE_OPEN, CASE_ASSIGN), raise_exception=True)
+def assign(request: HttpRequest, pk: int) -> HttpResponse:
+    """As a lead, give a case that nobody holds to a named person, with a note."""
+    row, user = case_of(request, pk), person_of(request)
+    form = AssignForm(request.POST, receivers=handing.receivers(row, by=user))
+    if not form.is_valid():
+        return case_page.show(request, row, assign_form=form, status=400)
+    to = form.cleaned_data["receiver"]
+    try:
+        handing.assign(row, by=user, to=to, note=form.cleaned_data["note"])
+    except handing.NoReceiver as refused:
+        form.add_error("receiver", str(refused))
+        return case_page.show(request, row, assign_form=form, status=400)
+    except queue.NotYours as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, f"Case {pk} waits for {pseudonym_of(to)}, with your note.")
+    return redirect("moderation:case", pk=pk)
+
+
 PASSED_ON = "Start next does not give it to you again; from the list you can still take it."
+LEFT = "It is left to others for good."
 
 
 def token_of(request: HttpRequest) -> str:

@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.db.models import F, Sum
@@ -20,6 +21,7 @@ from moderation.models.case import CaseQuerySet, HarmClass
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import answers, filtering, listing
 from moderation.review import queue as cases_queue
+from moderation.scanning import priorities
 
 from . import saved_views
 from .paging import query_without
@@ -66,6 +68,8 @@ def queue(request: HttpRequest) -> HttpResponse:
             "now": now,
             "query": query_without(request, *PLACES),
             "rule": cases_queue.RULE,
+            "due": priorities.due_in_words(),
+            "mandatory": settings.DUTY_PROFILE == "mandatory",
             "in_work": Case.IN_WORK,
             "granted": Grant.objects.classes(user),
             "left_out": [HarmClass(each).label for each in Wellness.objects.of(user).opted_out],

@@ -40,6 +40,7 @@ STEPS = {
     "answer_settled": "the answer took effect",
     "answer_undone": "the answer was undone",
     "caption_shown": "the caption was shown",
+    "case_assigned": "assigned by a lead",
     "case_claimed": "taken",
     "case_cleared": "closed: kept",
     "case_code_open": "removal confirmed; a lead settles the answer and the class",

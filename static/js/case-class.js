@@ -1,6 +1,7 @@
 // What goes with an answer: a removal's harm class, another case's number. The server checks it; here
 // the classes that do not fit are out of reach, and the number is asked for. A class that was chosen for
 // one answer is not carried over to another, where nobody may see it: the case's own stands there again.
+// Where a single class fits, as with answer 1 on a match whose class is known, it is chosen.
 
 const answered = document.querySelector("[data-answer]");
 const own = answered?.dataset.class;
@@ -27,6 +28,8 @@ function fit(answer, { anew }) {
     option.hidden = option.disabled;
   }
   if (anew) field.value = own;
+  const fitting = [...field.options].filter((option) => !option.disabled);
+  if (fitting.length === 1) field.value = fitting[0].value;
   if (field.selectedOptions[0]?.disabled) field.selectedIndex = -1;
   if (field.selectedIndex === -1) field.scrollIntoView({ block: "nearest" }); // to be chosen
 }

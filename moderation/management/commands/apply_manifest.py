@@ -17,8 +17,10 @@ FILES = 20  # so many are named to a person; JSON names all
 
 class Command(Base):
     help = (
-        "Write copies of the shards without the entries that the manifest lists. The sources are"
-        " not touched. A receipt is kept for a manifest of this installation."
+        "Write copies of the shards without the entries that the manifest lists, and without those"
+        " that people still decide about: these come back by themselves once they are kept and this"
+        " runs again. The sources are not touched. A receipt is kept for a manifest of this"
+        " installation; of entries of another one nothing is known but its manifest."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,15 +37,23 @@ class Command(Base):
         manifest = manifests.read(options["manifest"])
         if options["key"] and options["key"].lower() != manifest.public_key:
             raise CommandError("The manifest is signed with another key than --key says.")
-        applied = manifests.apply(manifest, options["path"], out=options["out"])
-        self._record(manifest, applied, by=by)
+        held_back = removals.held_back(manifest)
+        applied = manifests.apply(
+            manifest, options["path"], out=options["out"], also=held_back.lines
+        )
+        self._record(manifest, applied, held_back, by=by)
         self.name, self.out = manifest.name, options["out"]
-        return {
+        told = {
             "rows_in": applied.rows_in,
             "rows_out": applied.rows_out,
             "removed": applied.removed,
-            "checksums": applied.checksums,
         }
+        # Where nothing is left out beside the lines, what is printed is what it always was.
+        if held_back.provisional:
+            told["provisional"] = len(held_back.provisional)
+        if held_back.unlisted:
+            told["unlisted"] = len(held_back.unlisted)
+        return {**told, "checksums": applied.checksums}
 
     def lines(self, result: dict[str, Any]) -> list[str]:
         checksums = result["checksums"]
@@ -51,9 +61,14 @@ class Command(Base):
         if len(checksums) > FILES:
             told.append(f"  and {len(checksums) - FILES:,} more: --json names them all")
         out, dataset = shlex.quote(self.out), self.name.rpartition("@")[0]
+        provisional, unlisted = result.get("provisional", 0), result.get("unlisted", 0)
+        left_out = [f"{provisional:,} provisionally left out"] if provisional else []
+        left_out += [f"{unlisted:,} left out that no manifest lists yet"] if unlisted else []
         return [
             f"{self.name}: {result['rows_in']:,} rows in, {result['removed']:,} removed, "
-            f"{result['rows_out']:,} rows out.",
+            + "".join(f"{each}, " for each in left_out)
+            + f"{result['rows_out']:,} rows out.",
+            *self._about(provisional, unlisted),
             f"{counted(len(checksums), 'file')} in {self.out}:",
             *told,
             "Next: register the copies as a new revision and scan it; its scan verifies that the "
@@ -62,8 +77,27 @@ class Command(Base):
             f"  manage.py scan {shlex.quote(dataset)}@LABEL --wait",
         ]
 
+    def _about(self, provisional: int, unlisted: int) -> list[str]:
+        """What the rows are that were left out beside the lines, and what becomes of them."""
+        told = []
+        if provisional:
+            told.append(
+                "Provisionally left out is what people still decide about. What they keep comes "
+                "back when this runs again, into a new folder."
+            )
+        if unlisted:
+            told.append(
+                "What no manifest lists yet was confirmed since this one was built: build the next."
+            )
+        return told
+
     def _record(
-        self, manifest: manifests.ManifestFile, applied: manifests.Applied, *, by: User | None
+        self,
+        manifest: manifests.ManifestFile,
+        applied: manifests.Applied,
+        held_back: removals.HeldBack,
+        *,
+        by: User | None,
     ) -> None:
         """Keep a receipt, unless the same result had one; say what is out of the ordinary."""
         if applied.repeated:
@@ -73,5 +107,8 @@ class Command(Base):
             )
             if kept.exists():
                 return
-        if removals.record_receipt(manifest, applied, by=by) is None:
-            self.say("The manifest is not of this installation: no receipt was kept.")
+        if removals.record_receipt(manifest, applied, held_back=held_back, by=by) is None:
+            self.say(
+                "The manifest is not of this installation: no receipt was kept, and nothing beside "
+                "its lines was left out."
+            )

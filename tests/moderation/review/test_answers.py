@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from moderation.models import Case, CustodyEvent, Decision, Review
-from moderation.models.case import CaseConflict
+from moderation.models.case import CaseConflict, HarmClass
 from moderation.review import answers, decisions, leases, offers, queue
 from tests.moderation.review.making import (
     add_entry,
@@ -33,7 +33,7 @@ def give(case, by, **changes):
 
 
 def test_an_answer_waits_for_its_grace(reviewer, settings):
-    held = queue.claim(make_case(), by=reviewer)
+    held = queue.claim(make_case(harm_class="unknown"), by=reviewer)
     review = give(held, reviewer, harm_class="other", reason="seen on two lists")
     case = Case.objects.get()
     assert (case.state, case.came_from, case.edit_no) == ("answered", "open", 1)
@@ -53,6 +53,21 @@ def test_an_answer_waits_for_its_grace(reviewer, settings):
 
 def test_the_harm_class_is_the_cases_unless_told(reviewer):
     assert give(queue.claim(make_case(), by=reviewer), reviewer).harm_class == "csam"
+
+
+def test_the_match_is_right_only_under_the_class_that_the_list_gives(reviewer):
+    """Or two people could close what is reported under a class that is reported to nobody."""
+    held = queue.claim(make_case(), by=reviewer)
+    with pytest.raises(offers.WrongClass, match=r"“Child sexual abuse material”.* choose answer 2"):
+        give(held, reviewer, harm_class="other")
+    assert not Review.objects.exclude(answer="").exists()
+    assert give(held, reviewer, harm_class="csam").harm_class == "csam"
+
+
+@pytest.mark.parametrize("harm_class", list(HarmClass))
+def test_while_the_class_is_unknown_people_say_it(reviewer, harm_class):
+    held = queue.claim(make_case(harm_class="unknown"), by=reviewer)
+    assert give(held, reviewer, harm_class=harm_class).harm_class == harm_class
 
 
 def test_only_removals_carry_a_harm_class(reviewer):

@@ -1,6 +1,7 @@
 """Handing over: to whom, who may not, first for the receiver, and a lead who takes over."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.utils import timezone
 
@@ -91,6 +92,80 @@ def test_what_waits_for_a_lead_goes_to_leads(reviewer, lead, person):
     other = person("lars", "lead")
     case = settled(make_case(), reviewer, "ESCALATE")
     assert list(handing.receivers(case, by=lead)) == [other]
+
+
+# --- a lead assigns ------------------------------------------------------------------------------
+def test_a_lead_assigns_what_nobody_holds(reviewer, lead, second_reviewer):
+    urgent, case = make_case(priority=9), make_case(priority=1)
+    handing.assign(case, by=lead, to=reviewer, note="You know this harbour")
+    case.refresh_from_db()
+    assert (case.leased_by, case.lease_kind, case.state) == (reviewer, "handed", "open")
+    [kept] = keeping.kept_by(reviewer)["handed"]
+    assert (kept.case, kept.note) == (case, "You know this harbour")
+    event = CustodyEvent.objects.get(action="case_assigned")
+    assert event.actor == lead.person.pseudonym
+    assert event.after == {"to": reviewer.person.pseudonym}
+    assert queue.claim_next(by=second_reviewer) == urgent
+    taken = queue.claim_next(by=reviewer)
+    assert (taken, taken.lease_kind) == (case, "work")
+    assert handing.note_on(taken, by=reviewer) == "You know this harbour"
+
+
+def test_what_a_lead_assigned_next_does_not_give_them_as_second_person(reviewer, lead):
+    case = make_case()
+    handing.assign(case, by=lead, to=reviewer, note="n")
+    settled(case, reviewer, "REMOVE_KNOWN")
+    assert queue.claim_next(by=lead) is None
+
+
+def test_assigning_is_a_capability_of_its_own(reviewer, second_reviewer):
+    case = make_case()
+    with pytest.raises(queue.NotYours, match="Only a lead"):
+        handing.assign(case, by=second_reviewer, to=reviewer, note="n")
+    grant = Permission.objects.get(codename="case_assign")
+    second_reviewer.user_permissions.add(grant)
+    again = type(second_reviewer).objects.get(pk=second_reviewer.pk)
+    handing.assign(case, by=again, to=reviewer, note="n")
+    assert Case.objects.get().leased_by == reviewer
+
+
+def test_what_somebody_holds_is_not_assigned(reviewer, second_reviewer, lead):
+    case = make_case()
+    queue.claim(case, by=reviewer)
+    with pytest.raises(queue.NotYours, match="Somebody holds"):
+        handing.assign(case, by=lead, to=second_reviewer, note="n")
+    end_lease(case)
+    handing.assign(case, by=lead, to=second_reviewer, note="n")
+    assert case.reviews.get(reviewer=reviewer).ended == "expired"
+
+
+def test_whoever_did_another_stage_is_refused_in_neutral_words(
+    reviewer, second_reviewer, lead, person
+):
+    other, third = person("lars", "lead"), person("lola", "lead")
+    case = settled(settled(make_case(), other, "KEEP"), second_reviewer, "REMOVE_KNOWN")
+    assert case.state == "disputed"
+    concerned = person("ludo", "lead")
+    said = set()
+    for unfit in (other, second_reviewer, concerned):
+        if unfit == concerned:
+            held = queue.claim(case, by=concerned)
+            passing.skip(
+                held, by=concerned, token=held.lease_token, reason=passing.SkipReason.CONCERNED
+            )
+        with pytest.raises(handing.NoReceiver) as refused, transaction.atomic():
+            handing.assign(case, by=lead, to=unfit, note="n")
+        said.add(str(refused.value))
+    assert len(said) == 1
+    assert not CustodyEvent.objects.filter(action="case_assigned").exists()
+    handing.assign(case, by=lead, to=third, note="n")
+
+
+def test_where_a_second_person_is_asked_nobody_is_named(reviewer, second_reviewer, lead):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    for other in (reviewer, second_reviewer):
+        with pytest.raises(handing.NoReceiver, match="may not work"), transaction.atomic():
+            handing.assign(case, by=lead, to=other, note="n")
 
 
 def test_a_second_person_names_nobody(reviewer, second_reviewer, lead):

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from moderation.models import Case, CustodyEvent, Review
 from moderation.models.case import CaseConflict
-from moderation.review import answers, decisions, listing, passing, queue
+from moderation.review import answers, decisions, handing, listing, passing, queue
 from moderation.review.passing import SkipReason
 from tests.moderation.review.making import end_lease, make_case, settled
 
@@ -123,6 +123,77 @@ def test_the_figures_say_so_to_oneself_alone(reviewer, second_reviewer):
     settled(case, reviewer, "KEEP")  # after all
     mine = listing.figures(reviewer)
     assert (mine["yours"], mine["you_passed_on"], mine["you_answered"]) == (1, 0, 1)
+
+
+# --- somebody concerned --------------------------------------------------------------------------
+def may_know(case, user):
+    held = queue.claim(case, by=user)
+    passing.skip(held, by=user, token=held.lease_token, reason=SkipReason.CONCERNED)
+
+
+def test_who_may_know_somebody_never_gets_the_case_again(reviewer, second_reviewer, lead):
+    case = make_case()
+    may_know(case, reviewer)
+    for _ in range(2):
+        assert queue.claim_next(by=reviewer) is None
+        with pytest.raises(queue.NotYours, match="left to others for good"):
+            queue.claim(case, by=reviewer)
+        case = settled(settled(case, second_reviewer, "KEEP"), lead, "KEEP")
+        case = decisions.reopen(case, because="new_facts")
+    assert not queue.fit_for(reviewer).exists()
+    assert queue.fit_for(lead).get() == case
+
+
+def test_nobody_hands_it_to_them_nor_learns_why(reviewer, second_reviewer, lead):
+    case = make_case()
+    may_know(case, second_reviewer)
+    held = queue.claim(case, by=reviewer)
+    assert list(handing.receivers(case, by=reviewer)) == [lead]
+    with pytest.raises(handing.NoReceiver) as refused:
+        handing.hand_over(
+            held, by=reviewer, token=held.lease_token, to=second_reviewer, note="n", draft={}
+        )
+    assert str(refused.value) == "This person may not work on this case now. Choose somebody else."
+
+
+def test_a_lead_who_may_know_somebody_does_not_take_it_over(reviewer, lead):
+    case = make_case()
+    may_know(case, lead)
+    queue.claim(case, by=reviewer)
+    with pytest.raises(queue.NotYours, match="for good"):
+        handing.take_over(case, by=lead)
+
+
+def test_another_reason_is_forgotten_with_the_round(reviewer):
+    case = make_case()
+    pass_on(case, reviewer, SKIP)
+    assert not Review.objects.concerned().exists()
+    assert queue.claim(case, by=reviewer).leased_by == reviewer
+
+
+def test_the_figures_tell_it_apart(reviewer, second_reviewer, lead, login):
+    case, other = make_case(), make_case()
+    may_know(case, reviewer)
+    pass_on(other, reviewer, NOT_FOR_ME)
+    make_case()
+    decisions.new_round(settled(case, lead, "ESCALATE"), "requeue", because="legal_hold")
+    mine, theirs = listing.figures(reviewer), listing.figures(second_reviewer)
+    assert (mine["yours"], mine["you_left"], mine["you_passed_on"]) == (1, 1, 1)
+    assert (theirs["yours"], theirs["you_left"]) == (3, 0)
+    page = login(reviewer).get("/queue/").content.decode()
+    assert "1 left to others, as you may know somebody concerned" in page
+
+
+def test_the_page_says_so_before_and_after(reviewer, login):
+    case = make_case()
+    held = queue.claim(case, by=reviewer)
+    client, at = login(reviewer), reverse("moderation:case", args=[case.pk])
+    assert "the case is left to others for good" in client.get(at).content.decode()
+    sent = {"token": held.lease_token, "skip_reason": SkipReason.CONCERNED.value}
+    skip = reverse("moderation:case_skip", args=[case.pk])
+    page = client.post(skip, sent, follow=True).content.decode()
+    assert "It is left to others for good." in page
+    assert "from the list you can still take it" not in page
 
 
 def test_next_finds_its_case_by_the_indexes_past_what_was_passed_on(reviewer, second_reviewer):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderation.models import Case, CustodyEvent, Decision, Entry, Removal, Review
+from moderation.models import Case, CustodyEvent, Decision, Entry, KnownHash, Removal, Review
 from moderation.models.case import CaseConflict
 from moderation.review import offers, queue, rounds
 from moderation.signals import case_confirmed
@@ -31,7 +31,7 @@ def heard():
     [
         ({"code": KNOWN}, {"code": SUSPECT}),
         ({"code": KNOWN}, {"code": OTHER, "harm_class": "other"}),
-        ({"code": KNOWN}, {"code": KNOWN, "harm_class": "abuse_related"}),
+        ({"code": SUSPECT}, {"code": SUSPECT, "harm_class": "non_photographic"}),
     ],
 )
 def test_two_who_remove_differently_have_removed_and_a_lead_settles_how(
@@ -61,6 +61,22 @@ def test_what_two_have_removed_a_lead_cannot_keep(reviewer, second_reviewer, lea
     for code in ("KEEP_LIST_ERROR", "CANNOT_TELL", "DUPLICATE_OF"):
         with pytest.raises(offers.AnswerNotOffered):
             answer(case, lead, code)
+
+
+def test_a_lead_who_settles_finds_answer_1_under_what_the_list_says(
+    reviewer, second_reviewer, lead
+):
+    """The case stands under the more serious class meanwhile, which the list never said."""
+    case = make_case(harm_class="other")
+    KnownHash.objects.update(scheme="decided:other", category="")
+    case = settled(settled(case, reviewer, KNOWN), second_reviewer, SUSPECT, harm_class="csam")
+    assert (case.state, case.harm_class) == ("disputed", "csam")
+    [first, *_] = offers.offers(case, stage="lead")
+    assert first.classes == ("other",)
+    with pytest.raises(offers.WrongClass, match="“Other harm under local policy”"):
+        answer(case, lead, KNOWN, harm_class="csam")
+    case = settled(case, lead, KNOWN, harm_class="other")
+    assert case.decisions.standing().get().harm_class == "other"
 
 
 def test_a_lead_s_code_stands_against_a_second_person_s(reviewer, second_reviewer, lead):

@@ -2,12 +2,15 @@
 
 import csv
 import hashlib
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 
 from moderation import tasks
 from moderation.datasets.registering import register
@@ -24,7 +27,7 @@ from moderation.models import (
     Removal,
     Revision,
 )
-from moderation.review import decisions, offers
+from moderation.review import decisions, offers, withdrawn
 from moderation.scanning import progress, rescans
 from tests import pictures
 from tests.moderation.review.making import settled
@@ -34,6 +37,7 @@ from .conftest import LoadList, RunScan, finish, pdq_of, rescan
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LINK = "https://p.invalid/harbour.jpg"
+Login = Callable[[User], Client]
 
 
 def digest(name: str, seed: str) -> str:
@@ -151,6 +155,7 @@ def test_what_looks_alike_goes_to_people(
     tmp_path: Path,
     reviewer: User,
     second_reviewer: User,
+    login: Login,
 ) -> None:
     ours = int.from_bytes(hash_picture(drawn[4], exact=True).pdq, "big")
     copy = pictures.encoded(pictures.picture(4), quality=30)
@@ -186,6 +191,18 @@ def test_what_looks_alike_goes_to_people(
     assert locked["KEEP_LIST_ERROR"]
     assert not locked["KEEP_FALSE_MATCH"]
     assert not locked["REMOVE_SUSPECT"]
+    # Once the decision by which it was found stands no longer, that is what is said: nobody's list
+    # withdrew anything.
+    assert withdrawn.loss(alike.case) is None
+    decisions.reopen(case, because="new_facts")
+    tasks.fan_out()
+    assert withdrawn.loss(alike.case) == withdrawn.Loss([], another_case=True, others_stand=False)
+    page = login(reviewer).get(f"/cases/{alike.case_id}/").content.decode()
+    assert "A decision does not stand" in page
+    assert "that decision does not stand now" in page
+    assert "withdrawn" not in re.sub(r"data-withdrawn|<script.*?</script>", "", page).lower()
+    # The other lost no known hash of a supplier: its own page speaks of its own decision.
+    assert withdrawn.loss(case) is None
 
 
 def test_a_picture_that_was_kept_takes_no_entry_that_only_our_own_list_finds(
@@ -235,6 +252,7 @@ def test_what_is_taken_back_is_looked_for_no_more(
     run_scan: RunScan,
     reviewer: User,
     second_reviewer: User,
+    login: Login,
 ) -> None:
     tasks.fan_out()
     mirror = links(tmp_path / "mirror.csv", [{"url": LINK}])
@@ -244,6 +262,12 @@ def test_what_is_taken_back_is_looked_for_no_more(
     tasks.fan_out()
 
     assert HashListVersion.objects.get(hash_list=own(), number=2).removed == 3
+    # The link of the mirror was found by it, and its value is gone: with this very decision.
+    assert withdrawn.lost(Match.objects.filter(flag__entry__revision=mirror)).exists()
+    assert withdrawn.loss(harbour) is None
+    page = login(reviewer).get(f"/cases/{harbour.pk}/").content.decode()
+    assert "Open again" in page
+    assert "data-withdrawn" not in page
     case = Case.objects.get(pk=harbour.pk)
     for person in (reviewer, second_reviewer):
         case = settled(case, person, "KEEP_LIST_ERROR")

@@ -385,6 +385,7 @@ def test_what_goes_with_an_answer_is_asked_for(opened, reviewer):  # noqa: F811
     page.locator("h1").click()
     page.keyboard.press("1")
     expect(harm).to_have_value("csam")  # what was chosen for another answer goes with no other
+    expect(harm.locator("option:enabled")).to_have_count(1)  # the list said it
     page.keyboard.press("8")
     expect(harm).not_to_be_visible()
     assert clear_of_the_buttons(page, number)

@@ -636,6 +636,7 @@ def test_a_new_match_that_opens_a_kept_case_is_named(login, reviewer, second_rev
 @pytest.mark.parametrize(
     ("answer_", "changes", "field", "says"),
     [
+        ("REMOVE_KNOWN", {"harm_class": "other"}, "harm_class", "answer 1 removes under that"),
         ("REMOVE_OTHER", {"harm_class": "csam"}, "harm_class", "Say which other kind of harm"),
         ("REMOVE_SUSPECT", {"harm_class": "other"}, "harm_class", "choose answer 3"),
         ("KEEP_FALSE_MATCH", {}, "answer", "Choose 5"),

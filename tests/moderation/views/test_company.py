@@ -27,20 +27,28 @@ def hint(client, case):
     return response.json()["hint"]
 
 
-def test_a_lead_reads_pseudonyms_and_others_how_many(
-    login, reviewer, second_reviewer, lead, person
-):
+def test_of_an_open_case_everybody_reads_how_many(login, reviewer, second_reviewer, lead):
+    """Leads too: one of these may be the first person, and the lead the second."""
     case = make_case()
     one, leads = login(reviewer), login(lead)
     assert ALSO not in page(one, case)
-    name = reviewer.person.pseudonym
+    assert "One other person also has this page open" in page(leads, case)
+    assert hint(one, case) == hint(leads, case) == "One other person also has this page open"
+    hint(login(second_reviewer), case)
+    assert hint(one, case) == hint(leads, case) == "2 others also have this page open"
+
+
+def test_of_a_case_with_the_leads_they_read_pseudonyms(
+    login, reviewer, second_reviewer, lead, person
+):
+    case = settled(make_case(), person("tess", "reviewer"), "ESCALATE")
+    leads, name = login(lead), reviewer.person.pseudonym
+    hint(login(reviewer), case)
     assert f"{name} also has this page open" in page(leads, case)
-    assert hint(one, case) == "One other person also has this page open"
     assert hint(leads, case) == f"{name} also has this page open"
     hint(login(second_reviewer), case)
     names = sorted([name, second_reviewer.person.pseudonym])
     assert hint(leads, case) == f"Also here: {names[0]} and {names[1]}"
-    assert hint(one, case) == "2 others also have this page open"
     for more in ("uma", "udo"):
         hint(login(person(more, "reviewer")), case)
     assert hint(leads, case).endswith(" and 2 more")

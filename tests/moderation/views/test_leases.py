@@ -10,7 +10,7 @@ from moderation.review.passing import SkipReason
 from tests.moderation.review.making import answer, end_lease, make_case, settled
 
 pytestmark = pytest.mark.django_db
-POSTS = ["hold", "hand_over", "skip", "not_for_me", "take_over"]
+POSTS = ["hold", "hand_over", "skip", "not_for_me", "take_over", "assign"]
 SENT = {
     "hold": {"hours": "4", "why": "Asked the liaison"},
     "hand_over": {"receiver": "", "note": "You know this harbour"},
@@ -165,7 +165,9 @@ def test_a_lead_takes_over_from_the_page(login, reviewer, second_reviewer, lead)
     assert "Take it over" not in text(login(second_reviewer).get(page_of(case)))
     assert login(second_reviewer).post(at("take_over", case)).status_code == 403
     client = login(lead)
-    assert "Take it over" in text(client.get(page_of(case)))
+    body = text(client.get(page_of(case)))
+    assert "Take it over" in body
+    assert reviewer.person.pseudonym not in body
     assert case.pk in [kept.case.pk for kept in client.get("/my-cases/").context["others"]]
     assert client.post(at("take_over", case), follow=True).context["held"]
     assert Case.objects.get().leased_by == lead
@@ -209,5 +211,60 @@ def test_others_cases_are_listed_for_leads_alone(login, reviewer, second_reviewe
     handing.hand_over(
         held, by=reviewer, token=held.lease_token, to=second_reviewer, note="n", draft={}
     )
+    body = text(login(lead).get("/my-cases/"))
+    assert f"Case {case.pk}" in body
+    assert "handed over, not taken yet" in body
+    assert second_reviewer.person.pseudonym not in body  # whose second person the lead may be
+    assert "Held by others" not in text(login(reviewer).get("/my-cases/"))
+    Case.objects.update(state="escalated")
     assert second_reviewer.person.pseudonym in text(login(lead).get("/my-cases/"))
-    assert second_reviewer.person.pseudonym not in text(login(reviewer).get("/my-cases/"))
+
+
+def test_a_lead_assigns_from_the_page(login, reviewer, second_reviewer, lead):
+    case = make_case()
+    assert "Assign to" not in text(login(reviewer).get(page_of(case)))
+    assert login(reviewer).post(at("assign", case)).status_code == 403
+    client = login(lead)
+    body = text(client.get(page_of(case)))
+    assert "Assign to" in body
+    for person in (reviewer, second_reviewer):
+        assert f">{person.person.pseudonym}</option>" in body
+    sent = {"receiver": reviewer.pk, "note": "You know this harbour"}
+    done = client.post(at("assign", case), sent, follow=True)
+    assert f"waits for {reviewer.person.pseudonym}, with your note" in text(done)
+    assert "Assign to" not in text(done)
+    mine = text(login(reviewer).get("/my-cases/"))
+    assert "Handed to you" in mine
+    assert "You know this harbour" in mine
+    again = client.post(at("assign", case), sent | {"receiver": second_reviewer.pk}, follow=True)
+    assert "Somebody holds this case by now" in text(again)
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"note": ""}, "This field is required"),
+        ({"receiver": ""}, "This field is required"),
+        ({"note": "see https://p.invalid/1"}, "link"),
+        ({"receiver": "404404"}, "may not work on this case now"),
+    ],
+)
+def test_what_is_wrong_with_an_assignment_is_said_at_its_field(login, reviewer, lead, sent, says):
+    case = make_case()
+    sent = {"receiver": reviewer.pk, "note": "n"} | sent
+    page = login(lead).post(at("assign", case), sent)
+    assert page.status_code == 400
+    assert says in text(page)
+    assert Case.objects.get().leased_by is None
+
+
+def test_where_a_second_person_is_asked_no_name_is_offered(login, reviewer, second_reviewer, lead):
+    case = settled(make_case(), reviewer, "REMOVE_KNOWN")
+    client = login(lead)
+    body = text(client.get(page_of(case)))
+    assert "Assign to" not in body
+    assert reviewer.person.pseudonym not in body
+    for person in (reviewer, second_reviewer):  # told apart by nothing
+        page = client.post(at("assign", case), {"receiver": person.pk, "note": "n"})
+        assert page.status_code == 400
+        assert person.person.pseudonym not in text(page)

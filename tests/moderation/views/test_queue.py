@@ -241,8 +241,21 @@ def test_empty_says_what_is_scanning(login, reviewer):
     assert "Scanning laguna@r1" in login(reviewer).get(URL).content.decode()
 
 
-def test_the_holder_is_a_pseudonym_and_that_for_leads_alone(login, reviewer, second_reviewer, lead):
+def test_who_is_the_first_at_work_no_lead_reads(login, reviewer, second_reviewer, lead):
+    """A lead may be the second person of any open case, and that one is blind."""
     case = queue.claim(make_case(), by=second_reviewer)
+    for address in (URL, f"/cases/{case.pk}/", "/my-cases/"):
+        page = login(lead).get(address).content.decode()
+        assert second_reviewer.person.pseudonym not in page
+    assert ">Held<" in login(lead).get(URL).content.decode()
+    assert "Take it over" in login(lead).get(f"/cases/{case.pk}/").content.decode()
+
+
+def test_the_holder_is_a_pseudonym_and_that_for_leads_alone(
+    login, reviewer, second_reviewer, lead, person
+):
+    case = settled(make_case(), person("tess", "reviewer"), "KEEP")
+    queue.claim(case, by=second_reviewer)
     for address in (URL, f"/cases/{case.pk}/"):
         page = login(lead).get(address).content.decode()
         assert second_reviewer.person.pseudonym in page
