@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('moderation', '0028_entry_by_pdq'),
+        ('moderation', '0031_shard_lacks'),
     ]
 
     operations = [
