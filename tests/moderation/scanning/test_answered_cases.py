@@ -1,9 +1,11 @@
 """What scans do with cases that people answered: kept pairs stay kept, waiting cases wake."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from moderation.datasets.registering import register
 from moderation.models import Case, CustodyEvent, Removal, Revision
@@ -56,6 +58,7 @@ def test_a_new_match_wakes_a_case_that_nobody_could_tell(
     run_scan(embedded)
     case.refresh_from_db()
     assert case.state == "waiting"  # the same again says nothing new
+    Case.objects.update(opened_at=timezone.now() - timedelta(days=40))
 
     load_list("demo", "2", [pdq_of(drawn[4]), md5_of(drawn[4])], trust="trusted")
     for due in rescans.due():
@@ -65,3 +68,4 @@ def test_a_new_match_wakes_a_case_that_nobody_could_tell(
     assert (case.state, case.reopened_because) == ("open", "new_match")
     assert not case.reviews.standing().exists()
     assert CustodyEvent.objects.filter(action="case_woken").count() == 1
+    assert case.due_at > timezone.now()  # counted from when it came back
