@@ -14,7 +14,7 @@ from moderation.media.variants import Variant, differing, undone
 # Bits by which hashes of a quick decode may lie beside the exact ones (docs/decisions/0031).
 LEAST_SLACK = 8  # of a PDQ of the whole picture, however few bits are in doubt
 VARIANT_SLACK = 12  # of one with margins trimmed or edges put back: a copy blurs the edge pixels
-MOST_SLACK = 16  # of either: not all that are in doubt go wrong at once
+MOST_SLACK = 12  # of either: not all that are in doubt go wrong at once
 MANY = 64  # bits in doubt; of a flat or symmetric picture with more, all may
 PHASH_SLACK = 6
 
