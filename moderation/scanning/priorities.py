@@ -12,8 +12,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from moderation.hash_lists import schemes
-from moderation.models import Case, ListPrecision, Match
-from moderation.models.case import Triage
+from moderation.models import Case, Decision, ListPrecision, Match
+from moderation.models.case import HarmClass, Triage
 
 from . import facets, grouping
 
@@ -54,17 +54,18 @@ def rate(case: Case) -> None:
     """
     found = _matched([case.pk]).get(case.pk, Matched())
     case.exact = found.exact > 0
-    if case.state != Case.State.CLOSED:
-        classed = schemes.most_severe(*classes(Match.objects.filter(flag__case=case)))
-        case.harm_class, case.triage = classed.harm_class, classed.triage
-        case.due_at = due_at(case)
-    case.save(update_fields=["harm_class", "triage", "due_at", "exact"])
     facets.keep([case.pk])
     if case.state == Case.State.CLOSED:
+        case.save(update_fields=["exact"])
         return  # what people decided stands
     case.refresh_from_db(fields=["facets", "trust"])
+    classed = schemes.most_severe(*classes(Match.objects.filter(flag__case=case)))
+    case.triage = classed.triage
+    if classed.harm_class != HarmClass.UNKNOWN or not _classed_by_people(case):
+        case.harm_class = classed.harm_class
+    case.due_at = due_at(case)
     case.priority = _priority(case, found)
-    case.save(update_fields=["priority"])
+    case.save(update_fields=["harm_class", "triage", "due_at", "exact", "priority"])
 
 
 def due_at(case: Case) -> datetime:
@@ -73,6 +74,14 @@ def due_at(case: Case) -> datetime:
     since = case.due_since or case.opened_at or timezone.now()
     hours: float = settings.DUE_HOURS[settings.DUTY_PROFILE][case.triage]
     return since + timedelta(hours=hours)
+
+
+def _classed_by_people(case: Case) -> bool:
+    """Whether a class that no list gives is that of a decision that stands."""
+    if case.harm_class == HarmClass.UNKNOWN:
+        return False
+    decided = case.decisions.standing().filter(verdict=Decision.Verdict.CONFIRMED)
+    return decided.exclude(harm_class=HarmClass.UNKNOWN).exists()
 
 
 def due_in_words() -> list[dict[str, str]]:

@@ -91,6 +91,18 @@ def test_a_reopened_case_has_the_priority_of_now_at_once(reviewer, second_review
     assert now.priority > 8
 
 
+def test_a_class_that_only_people_said_is_not_lost(reviewer, second_reviewer):
+    """No mapping tells the class of these values: two people did."""
+    case = make_case(harm_class="unknown")
+    for person in (reviewer, second_reviewer):
+        case = settled(case, person, "REMOVE_KNOWN", harm_class="csam")
+    case = decisions.reopen(case, because="new_facts")
+    assert Case.objects.get().harm_class == "csam"
+    graded(case, "prohibited")  # until a list says one
+    priorities.rate(Case.objects.get())
+    assert Case.objects.get().harm_class == "non_photographic"
+
+
 # --- the duty profile ----------------------------------------------------------------------------
 def test_under_a_legal_duty_cases_are_due_sooner(settings):
     case = graded(make_case())
