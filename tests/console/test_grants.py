@@ -32,6 +32,7 @@ OF_NO_CASE = {
     *("account", "team", "password", "views", "admin"),
     *("datasets", "scans", "hash-lists", "manifests"),
 }
+WITH_OBJECTS = OF_NO_CASE - {"password", "views", "admin"}  # pages of what is of no case
 OUTSIDE, INSIDE = "adult_intimate", "csam"
 REFUSED = (403, 405)  # no capability, or no such method: said before anything is looked up
 
@@ -136,6 +137,18 @@ def outside(cast: Cast, others: tuple[User, User]) -> tuple[set[int], set[int]]:
     return {case.pk for case in Case.objects.all()}, {row.pk for row in Report.objects.all()}
 
 
+def pages_with_objects(somebody: User) -> list[str]:
+    """The addresses of what is of no case, each with an object that there is."""
+    first, second = [User.objects.get(username=name) for name in ("first", "second")]
+    objects = Objects(first=first, second=second, somebody=somebody)
+    Case.objects.update(harm_class=OUTSIDE)  # those that came with the objects, too
+    return [
+        objects.address(Line(route, "there", "GET"))
+        for route in routes()
+        if PLACEHOLDER.search(route) and _first(route) in WITH_OBJECTS
+    ]
+
+
 def _composer(others: tuple[User, User]) -> User:
     others[0].groups.add(Group.objects.get(name="reporter"))
     return User.objects.get(pk=others[0].pk)
@@ -148,12 +161,23 @@ def count_from(number: int, model: type[Case | Report]) -> None:
         cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [table, number])
 
 
-def test_no_page_list_or_answer_names_it(cast: Cast, outside: tuple[set[int], set[int]]) -> None:
-    """Each address without an object, as it is and asked for every number that it might take."""
+def test_no_page_list_or_answer_names_it(
+    cast: Cast, outside: tuple[set[int], set[int]], person: Callable[..., User]
+) -> None:
+    """Each address, as it is; without an object also asked for every number that it might take."""
     cases, reports = outside
     queries: list[dict[str, str]] = [{}, {"state": "closed"}]
     queries += [dict.fromkeys(ASKED, str(number)) for number in (max(cases), max(reports))]
-    found = []
+    found, reached = [], set()
+    for address in pages_with_objects(person("somebody", "reviewer")):
+        for role in set(ROLES) - {"auditor"}:
+            answer = cast.of(role).get(address)
+            told = numbers_in(answer)
+            if answer.status_code == 200:
+                reached.add(address.split("/")[1])
+            if told & {row.pk for model in (Case, Report) for row in model.objects.all()}:
+                found.append((address, role, {}))
+    assert reached >= {"datasets", "hash-lists", "scans", "team"}
     for route in routes():
         # The audit and the back room show ids and codes, to those who answer no cases.
         if PLACEHOLDER.search(route) or _first(route) in ("admin", "audit"):
