@@ -3,7 +3,6 @@
 from typing import Any
 
 from axes.signals import user_locked_out
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
@@ -39,9 +38,10 @@ def note_lockout(request: HttpRequest, username: str | None, **kwargs: Any) -> N
     A wrong password alone is no event, and neither is an address (H16).
     """
     person = User.objects.filter(username=username).first() if username else None
-    failures = getattr(request, "axes_failures_since_start", None)
-    if person is not None and failures == settings.AXES_FAILURE_LIMIT:
-        _note("locked_out", person, by=None)
+    counted = getattr(request, "axes_failures_since_start", None) is not None
+    if person is not None and counted:  # what is tried while it is locked is not counted
+        everywhere = getattr(request, "locked_everywhere", False)
+        _note("locked_out", person, by=None, after={"everywhere": True} if everywhere else None)
 
 
 def _note(
