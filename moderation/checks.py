@@ -11,7 +11,8 @@ from django.db import connections
 
 from config import roles
 from moderation.models.case import Triage
-from moderation.review import reasons
+from moderation.people import members
+from moderation.review import policy, reasons
 
 
 @register(Tags.security)
@@ -84,6 +85,32 @@ def duty_profile_is_known(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
             )
         )
     return errors
+
+
+@register()
+def policy_can_be_shown(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The text under Policy on the page of a case can be read."""
+    try:
+        policy.read(Path(settings.POLICY_FILE))
+    except policy.BadPolicy as error:
+        return [Error(f"POLICY_FILE: {error}.", id="breakwater.E009")]
+    return []
+
+
+@register(Tags.database)
+def nobody_may_everything(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """In production nobody holds every capability at once: a superuser is in every role, and sees
+    through each rule of separate ones."""
+    if not settings.PRODUCTION:
+        return []
+    found = [alias for alias in databases or () if members.has_superuser(alias)]
+    words = (
+        "An active superuser holds every capability at once, answering and auditing too: make them"
+        " an operator with manage.py make_operator LOGIN, or switch them off."
+    )
+    return [Error(words, id="breakwater.E010")] if found else []
 
 
 @register(Tags.database)

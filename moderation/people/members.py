@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from rest_framework.authtoken.models import Token
 
 from moderation.models import CustodyEvent, Person
+from moderation.models.person import pseudonym_of
 from moderation.permissions import (
     AUDIT_VIEW,
     DECIDE,
@@ -30,6 +31,7 @@ from . import leaving, sessions
 # Who may answer cases must not read others' answers in the chain of custody while one is open.
 ANSWERING = {name for name, held in ROLES.items() if DECIDE in held}
 AUDITING = {name for name, held in ROLES.items() if AUDIT_VIEW in held}
+OPERATOR = "operator"
 PSEUDONYM = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,19}")
 TAKEN_WORDS = {"system"}  # what the chain calls itself
 
@@ -72,6 +74,45 @@ def add(*, login: str, pseudonym: str, mail: str = "", roles: Iterable[str] = ()
         "person_created", person, by=by, after={"roles": role_of(person), "mail": bool(mail)}
     )
     return person
+
+
+@transaction.atomic
+def make_first_operator(login: str) -> tuple[User, tuple[str, str] | None]:
+    """Make somebody an operator where there is none yet, or a superuser no more than one.
+
+    Return the person, and for a new one the two parts of the link to choose a password by.
+
+    Raises:
+        PersonRefused: there is an operator, who adds the others.
+    """
+    person = User.objects.select_for_update(no_key=True).filter(username=login).first()
+    operators = User.objects.filter(is_active=True, is_superuser=False, groups__name=OPERATOR)
+    if operators.exists() and not (person is not None and person.is_superuser):
+        raise PersonRefused("There is an operator already: they add people under Team.")
+    if person is None:
+        person = User(username=login)
+        person.set_unusable_password()
+        person.save()
+        pseudonym_of(person)
+        event, before, link = "person_created", {}, _link_to(person)
+    else:
+        event, link = "person_changed", None
+        before = {"roles": role_of(person)} | ({"superuser": True} if person.is_superuser else {})
+    after = {"superuser": False} if "superuser" in before else {}
+    person.is_superuser = person.is_staff = False
+    person.save(update_fields=["is_superuser", "is_staff"])
+    person.groups.set(Group.objects.filter(name=OPERATOR))
+    CustodyEvent.objects.append(
+        event, person, by=None, before=before, after={"roles": role_of(person)} | after
+    )
+    return person, link
+
+
+def has_superuser(using: str = "default") -> bool:
+    """Whether somebody who can log in holds every capability there is."""
+    tables = connections[using].introspection.table_names()
+    everybody = User.objects.using(using).filter(is_superuser=True, is_active=True)
+    return User._meta.db_table in tables and everybody.exists()
 
 
 @transaction.atomic
@@ -136,8 +177,7 @@ def make_link(person: User, *, by: User) -> tuple[str, str]:
     """Return the two parts of a link, good once and for a day, to choose a password by."""
     person = _to_change(person, by=by, own=True)
     CustodyEvent.objects.append("password_link_made", person, by=by)
-    uid = urlsafe_base64_encode(force_bytes(person.pk))
-    return uid, default_token_generator.make_token(person)
+    return _link_to(person)
 
 
 @transaction.atomic
@@ -184,6 +224,11 @@ def offered_to(by: User) -> list[str]:
     """The roles that this person may give and take, in the order of the table of roles."""
     allowed = set(ROLES) if by.is_superuser else assignable_by(by)
     return [name for name in ROLES if name in allowed]
+
+
+def _link_to(person: User) -> tuple[str, str]:
+    uid = urlsafe_base64_encode(force_bytes(person.pk))
+    return uid, default_token_generator.make_token(person)
 
 
 def _to_change(person: User, *, by: User, own: bool = False) -> User:

@@ -46,6 +46,7 @@ from moderation.review import (
     merging,
     noting,
     offers,
+    policy,
     queue,
     reasons,
     withdrawn,
@@ -55,7 +56,6 @@ from . import case_story, case_why, consequences, words
 from .domains import domain_of
 from .paging import page_of, query_without
 from .people import person_of
-from .policy import policy
 
 ENTRIES = 25
 MATCHES = 20
@@ -123,7 +123,7 @@ def show(
         "loss": withdrawn.loss(case),
         "notes": noting.notes_of(case, by=user, blind=context["blind"]),
         "note_form": NoteForm() if noting.may_note(case, by=user) else None,
-        "policy": policy(),
+        "policy": policy.policy(),
         "earlier": standing,
         "own_answer": next((each for each in standing if each.reviewer_id == user.pk), None),
         "decision": decision,

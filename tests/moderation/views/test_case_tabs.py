@@ -4,8 +4,8 @@ import pytest
 
 from moderation.models import KnownHash, Note
 from moderation.review import noting, queue
+from moderation.review.policy import blocks
 from moderation.views import case_why
-from moderation.views.policy import blocks
 from tests.moderation.review.making import add_entry, make_case, settled, withdraw
 
 pytestmark = pytest.mark.django_db
