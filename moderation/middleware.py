@@ -1,4 +1,5 @@
-"""What stands between a browser and the pages: nothing is stored, the log-in was a whole one."""
+"""What stands between a browser and the pages: nothing is stored, the log-in was a whole one, and
+what is refused is on record."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from moderation.people import factors, sessions
+from moderation.evidence import refusing
+from moderation.people import attempts, factors, sessions
 
 OPEN = frozenset(
     {
@@ -98,6 +101,26 @@ class IdleLock:
         if not getattr(view, "by_itself", False):
             sessions.note_input(request)
         return None
+
+
+class RefusalsNoted:
+    """What a person is refused, and what they ask for that is not there for them, is an event.
+
+    What is not there and what lies outside somebody's grants are one answer, and one event: nobody
+    learns from the time it takes which of the two it is.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        if isinstance(error, PermissionDenied):
+            attempts.note(request, because=refusing.NO_PERMISSION)
+        elif isinstance(error, Http404) and attempts.names_an_object(request):
+            attempts.note(request, because=refusing.NOT_FOUND)
 
 
 def _to_the_password(request: HttpRequest) -> HttpResponse:

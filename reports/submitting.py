@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from moderation.evidence import store
+from moderation.evidence import refusing, store
 from moderation.models import Case, CustodyEvent, Decision, SealedObject
 from moderation.models.case import HarmClass
 from reports import drafting
@@ -36,7 +36,7 @@ def approve(report: Report, *, by: User, edit_no: int | None = None) -> Report:
     step fails, so no transaction waits for the store.
 
     Raises:
-        SamePerson: ``by`` composed it.
+        SamePerson: ``by`` composed it; the refusal is on record.
         ReportConflict: not proposed, or changed meanwhile.
         ReportRefused: the case no longer stands confirmed, the data may not go to the report's
             environment, or nothing in the report can be sent.
@@ -45,7 +45,11 @@ def approve(report: Report, *, by: User, edit_no: int | None = None) -> Report:
     seen.seen_at(edit_no)
     if seen.state != Report.State.PROPOSED:
         seen.move("approve")  # says what state it is in
-    _check(seen, by=by)
+    try:
+        _check(seen, by=by)
+    except SamePerson:
+        refusing.note(seen, by=by, tried="approve", because=refusing.SAME_PERSON)
+        raise
     agency = registry.agency(seen.agency)
     payload = agency.payload(seen)
     if not payload.rows:

@@ -98,14 +98,21 @@ class Standing:
         return ""
 
 
-def standing(*, by: User, wellness: Wellness | None = None) -> Standing:
-    """Return where this person's looks stand; ``wellness`` is their row, where it was read."""
+def standing(
+    *, by: User, wellness: Wellness | None = None, besides: Reveal | None = None
+) -> Standing:
+    """Return where this person's looks stand; ``wellness`` is their row, where it was read.
+
+    ``besides``: a look that is not counted, as it is the one asked about.
+    """
     own = wellness or Wellness.objects.of(by)
     now = timezone.now()
     since = max(now - WEEK, own.points_counted_from or now - WEEK)
     live = Q(issued_at__gt=now - timedelta(seconds=settings.TICKET_SECONDS))
     looks = Reveal.objects.filter(reviewer=by, issued_at__gt=since)
     looks = looks.filter(live | Q(opened_at__isnull=False))
+    if besides is not None:
+        looks = looks.exclude(pk=besides.pk)
     rows = looks.values("level").annotate(
         day=Count("pk", filter=Q(issued_at__gt=now - DAY)), week=Count("pk")
     )

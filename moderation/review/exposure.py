@@ -9,6 +9,7 @@ import math
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -17,7 +18,7 @@ from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 
 from moderation import permissions
-from moderation.evidence import store
+from moderation.evidence import refusing, store
 from moderation.media.preview import SIDES, Copy, enlarge
 from moderation.models import (
     Case,
@@ -42,6 +43,7 @@ SHOWN_SIDE = 384  # pixels, of the smooth enlargement on the page
 HELD_LEVEL = 3  # shown only while held
 LISTS_TOLD = 2  # of those near, the ones by which most was decided
 AS_FAR = "Look only as far as your answer needs."
+NOT_NOW = "not_now"  # the one code for limits, rest and choices: which of them is the person's own
 NOT_GRANTED = "You hold no grant for this level and harm class; a lead or an operator gives one."
 CAPABILITY = {
     1: permissions.PREVIEW_L1,
@@ -50,12 +52,34 @@ CAPABILITY = {
 }
 
 
-class Locked(Exception):
+class Why(NamedTuple):
+    """Why something is locked, in words for the person and in a code for the chain; false where
+    it is open."""
+
+    words: str = ""
+    code: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+
+OPEN = Why()
+
+
+class Refused(Exception):
+    """No look; ``code`` says why in the chain of custody."""
+
+    def __init__(self, words: str, code: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+class Locked(Refused):
     """This level is not open to this person for this case now; the message says why."""
 
 
-class NoTicket(Exception):
-    """No such ticket for this person and session, used already, or too old."""
+class NoTicket(Refused):
+    """No such ticket for this person and session, used already, too old, or locked meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,7 @@ class Level:
     label: str
     locked: str
     drawing: bool = False
+    code: str = ""  # of what locks it
 
 
 def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
@@ -80,26 +105,33 @@ def levels(case: Case, entry: Entry, *, by: User) -> list[Level]:
     ]
 
 
-@transaction.atomic
 def reveal(
     case: Case, entry: Entry, *, by: User, level: int, session: str, drawing: bool = False
 ) -> str:
     """Log one look and return its ticket: once, TICKET_SECONDS, this person, session and case.
 
     Raises:
-        Locked: the level is not open; the message is for the person.
+        Locked: the level is not open; the message is for the person, and the refusal on record.
     """
+    try:
+        return _reveal(case, entry, by=by, level=level, session=session, drawing=drawing)
+    except Locked as locked:
+        refusing.note(case, by=by, tried=f"preview_l{level}", because=locked.code)
+        raise
+
+
+@transaction.atomic
+def _reveal(case: Case, entry: Entry, *, by: User, level: int, session: str, drawing: bool) -> str:
     locked, _ = leases.lock_with_own(case, by=by)  # one at a time, so a limit is a limit
     if not Entry.objects.filter(pk=entry.pk, flag__case=locked).exists():
-        raise Locked("This entry belongs to another case.")
-    steps = {(step.number, step.drawing): step for step in _steps(locked, entry, by=by)}
-    step = steps.get((level, drawing))
+        raise Locked("This entry belongs to another case.", "other_case")
+    step = _step(locked, entry, by=by, level=level, drawing=drawing)
     if step is None or level == 0:
-        raise Locked("There is no such level.")
+        raise Locked("There is no such level.", "no_such_level")
     if step.locked:
-        raise Locked(step.locked)
+        raise Locked(step.locked, step.code)
     if level == HELD_LEVEL and (seconds := seconds_to_rest(by=by)):
-        raise Locked(f"Another look at L3 is possible in {seconds} seconds.")
+        raise Locked(f"Another look at L3 is possible in {seconds} seconds.", NOT_NOW)
     ticket = secrets.token_urlsafe(32)
     row = Reveal.objects.create(
         case=locked,
@@ -128,12 +160,28 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
     """Use a ticket up and return the preview as PNG, enlarged smoothly to SHOWN_SIDE pixels.
 
     A preview that cannot be opened was not looked at: nothing is written, and the ticket stays.
+    What locks a level locks its tickets as well: a legal basis that ended a moment ago, too.
 
     Raises:
-        NoTicket: unknown, of another person or session, used already, too old, or lease over; or
-            for L3, too soon after another.
+        NoTicket: unknown, of another person or session, used already, too old, lease over, or its
+            level locked since; or for L3, too soon after another. The refusal is on record.
         Unreadable: the sealed bytes were shredded, are missing or were changed.
     """
+    try:
+        return _open_ticket(ticket, by=by, session=session)
+    except NoTicket as refused:
+        mine = Reveal.objects.filter(ticket_digest=_digest(ticket, session), reviewer=by)
+        row = mine.select_related("case").first()
+        refusing.note(
+            row.case if row is not None else by,
+            by=by,
+            tried="preview_ticket",
+            because=refused.code,
+        )
+        raise
+
+
+def _open_ticket(ticket: str, *, by: User, session: str) -> bytes:
     oldest = Now() - timedelta(seconds=settings.TICKET_SECONDS)
     with transaction.atomic():
         leases.lock_people(by)  # of two tickets for L3, one has to wait
@@ -146,18 +194,21 @@ def open_ticket(ticket: str, *, by: User, session: str) -> bytes:
             case__lease_kind=Case.Lease.WORK,
             case__lease_expires_at__gt=Now(),
         )
-        row = good.select_related("case").first()
-        if row is None or row.level > Grant.objects.level(by, row.case.harm_class):
-            raise NoTicket("the ticket is used, too old, or not yours")
+        row = good.select_related("case", "entry__revision__dataset").first()
+        if row is None:
+            raise NoTicket("the ticket is used, too old, or not yours", "bad_ticket")
+        step = _step(row.case, row.entry, by=by, level=row.level, drawing=row.drawing, asked=row)
+        if step is None or step.locked:
+            raise NoTicket("the level is locked by now", step.code if step else "no_such_level")
         if row.level == HELD_LEVEL and seconds_to_rest(by=by):
-            raise NoTicket("another look at this level was just opened")
+            raise NoTicket("another look at this level was just opened", NOT_NOW)
         copy = Copy(row.level, row.drawing)
         preview = Preview.objects.select_related("sealed").get(
             entry=row.entry_id, level=copy.level, drawing=copy.drawing
         )
         shown = enlarge(store.open_sealed(preview.sealed), copy, side=SHOWN_SIDE)
         if not good.filter(pk=row.pk).update(opened_at=Now()):
-            raise NoTicket("the ticket was used meanwhile")
+            raise NoTicket("the ticket was used meanwhile", "bad_ticket")
         facts = {"reveal": row.pk, "level": row.level, "exact_match": row.case.exact}
         CustodyEvent.objects.append(
             "preview_opened", row.case, by=by, after=facts | _if_drawing(row)
@@ -232,7 +283,21 @@ def views(case: Case, *, by: User) -> dict[str, int]:
     )
 
 
-def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
+def _step(
+    case: Case,
+    entry: Entry,
+    *,
+    by: User,
+    level: int,
+    drawing: bool,
+    asked: Reveal | None = None,
+) -> Level | None:
+    steps = _steps(case, entry, by=by, asked=asked)
+    return next((each for each in steps if (each.number, each.drawing) == (level, drawing)), None)
+
+
+def _steps(case: Case, entry: Entry, *, by: User, asked: Reveal | None = None) -> list[Level]:
+    """Every step as it is now; ``asked``: the look that would be opened, counted already."""
     shredded = {
         Copy(level, drawing): at
         for level, drawing, at in Preview.objects.filter(entry=entry).values_list(
@@ -241,7 +306,7 @@ def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
     }
     shared = _locked_for_all(case, entry, by=by)
     own = Wellness.objects.of(by)
-    standing = budget.standing(by=by, wellness=own)
+    standing = budget.standing(by=by, wellness=own, besides=asked)
     highest = own.highest.get(case.harm_class, HELD_LEVEL)
     granted = Grant.objects.level(by, case.harm_class)
     assessed = not shared and _assessed_elsewhere(case)
@@ -249,25 +314,31 @@ def _steps(case: Case, entry: Entry, *, by: User) -> list[Level]:
     for copy in SIDES:
         locked = shared
         if not by.has_perm(CAPABILITY[copy.level]):
-            locked = "Your role has no previews at this level."
+            locked = Why("Your role has no previews at this level.", "no_permission")
         elif copy.level > granted:
-            locked = NOT_GRANTED
+            locked = Why(NOT_GRANTED, "no_grant")
         elif not shredded:
-            locked = "No preview was made: the picture was never read."
+            locked = Why("No preview was made: the picture was never read.", "no_preview")
         elif copy not in shredded:
-            locked = "Not made: the picture was scanned before Breakwater made this copy."
+            words = "Not made: the picture was scanned before Breakwater made this copy."
+            locked = Why(words, "no_preview")
         elif gone := shredded[copy]:
-            locked = f"Preview deleted on {gone:%-d %b %Y} under the retention rule."
+            words = f"Preview deleted on {gone:%-d %b %Y} under the retention rule."
+            locked = Why(words, "preview_deleted")
         elif not locked and copy.level >= 2 and assessed:
-            locked = "A trusted list matches exactly; its analysts have assessed the picture."
+            words = "A trusted list matches exactly; its analysts have assessed the picture."
+            locked = Why(words, "trusted_exact")
         elif not locked and copy.level > highest:
-            locked = f"You chose nothing above L{highest} for this harm class, under Me."
+            words = f"You chose nothing above L{highest} for this harm class, under Me."
+            locked = Why(words, NOT_NOW)
         elif not locked and copy.level == HELD_LEVEL and (ending := resting.shift_ending(own)):
-            locked = ending
+            locked = Why(ending, NOT_NOW)
         elif not locked:
-            locked = standing.locked(copy.level)
+            locked = Why(standing.locked(copy.level), NOT_NOW)
         label = f"L{copy.level} · {copy_words(copy.level, drawing=copy.drawing)}"
-        steps.append(Level(copy.level, label, locked, copy.drawing))
+        steps.append(
+            Level(copy.level, label, locked.words, copy.drawing, locked.code if locked else "")
+        )
     return steps
 
 
@@ -279,15 +350,16 @@ def _if_drawing(row: Reveal) -> dict[str, bool]:
     return {"drawing": True} if row.drawing else {}
 
 
-def _locked_for_all(case: Case, entry: Entry, *, by: User) -> str:
+def _locked_for_all(case: Case, entry: Entry, *, by: User) -> Why:
     if not Case.objects.worked_on_by(by).filter(pk=case.pk).exists():
-        return "Take the case first: only its holder may look."
+        return Why("Take the case first: only its holder may look.", "not_held")
     if resting_now := resting.evidence_alone(case, by=by):
-        return resting_now
+        return Why(resting_now, NOT_NOW)
     # Made-up pictures need no permission to be looked at; everything else waits for one (H1).
     if not entry.revision.dataset.synthetic and not LegalBasis.objects.for_previews().exists():
-        return "No legal basis with its jurisdiction is recorded; an operator records one."
-    return ""
+        words = "No legal basis with its jurisdiction is recorded; an operator records one."
+        return Why(words, "no_legal_basis")
+    return OPEN
 
 
 def _assessed_elsewhere(case: Case) -> bool:

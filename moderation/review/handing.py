@@ -120,7 +120,7 @@ def take_over(case: Case, *, by: User) -> Case:
     if holder is None or holder.pk == by.pk:
         return queue.claim(locked, by=by)
     if not queue.fit_for(by).filter(pk=locked.pk).exists():
-        raise queue.NotYours(queue.why_not(locked, user=by))
+        raise queue.refusal(locked, user=by)
     leases.put_down(others, by=by)
     leases.let_go(
         locked,

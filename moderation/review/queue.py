@@ -23,6 +23,7 @@ RULE = (
     "that nobody holds and that you have neither answered nor passed on. While no look is left to "
     "you, or after a look at L3, exact matches with a trusted list come first: they need none."
 )
+ANSWERED_BEFORE = "You have already answered this case. Somebody else answers it next."
 
 STAGE = {
     Case.State.OPEN: Review.Stage.FIRST,
@@ -40,6 +41,10 @@ NEEDS = {
 
 class NotYours(Exception):
     """The case is not this person's to take; the message says why in one line."""
+
+
+class AnsweredBefore(NotYours):
+    """They stand behind an answer of this round: another person gives the next one (H5)."""
 
 
 def classes_of(user: User) -> list[str]:
@@ -150,7 +155,8 @@ def claim(case: Case, *, by: User) -> Case:
     they have on hold they go on with, what was handed to them they take.
 
     Raises:
-        NotYours: not in a state for this person, answered by them already, or held by another.
+        NotYours: not in a state for this person, or held by another.
+        AnsweredBefore: it waits for another person, as this one has answered.
     """
     locked, others = leases.lock_with_own(case, by=by)
     leases.put_down(others, by=by)
@@ -158,13 +164,19 @@ def claim(case: Case, *, by: User) -> Case:
     if own and locked.lease_kind == Case.Lease.WORK:
         return locked
     if not (fit_for(by) if own else workable_by(by)).filter(pk=locked.pk).exists():
-        raise NotYours(why_not(locked, user=by))
+        raise refusal(locked, user=by)
     if own and locked.lease_kind == Case.Lease.HOLD:
         leases.lend(locked, to=by)
         locked.reviews.filter(reviewer=by, ended="").update(note="")
         CustodyEvent.objects.append("case_resumed", locked, by=by)
         return locked
     return lease(locked, by=by)
+
+
+def refusal(case: Case, *, user: User) -> NotYours:
+    """Return what to raise where this person cannot take the case."""
+    words = why_not(case, user=user)
+    return AnsweredBefore(words) if words == ANSWERED_BEFORE else NotYours(words)
 
 
 def why_not(case: Case, *, user: User) -> str:
@@ -184,7 +196,7 @@ def why_not(case: Case, *, user: User) -> str:
             return "This case waits for a lead."
         return "Your role does not answer cases at this stage."
     if case.reviews.standing().filter(reviewer=user).exists():
-        return "You have already answered this case. Somebody else answers it next."
+        return ANSWERED_BEFORE
     if case.reviews.concerned().filter(reviewer=user).exists():
         return "You said that you may know somebody concerned. It is left to others for good."
     if case.harm_class not in Grant.objects.classes(user):

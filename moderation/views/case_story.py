@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from moderation.evidence import refusing
 from moderation.models import Case, CustodyEvent, Decision, HashListVersion, Match, Review
 from moderation.models.case import HarmClass
 from moderation.models.entry import copy_words
@@ -94,9 +95,10 @@ def because(code: str, *, event: CustodyEvent | None) -> str:
 def history(case: Case, *, user: User, blind: bool) -> list[dict[str, Any]]:
     """The newest steps of the case, each with its words; while blind, one's own alone.
 
-    Looks at the page by one person in a row are one line, at the time of the last.
+    Looks at the page by one person in a row are one line, at the time of the last. What was
+    refused to somebody is for auditors: it did nothing to the case.
     """
-    events = _events(case)
+    events = _events(case).exclude(action=refusing.ACTION)
     if blind:
         events = events.filter(actor=pseudonym_of(user))
     newest = [

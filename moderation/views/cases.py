@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -12,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from moderation.evidence import refusing
 from moderation.forms.review import (
     AnswerForm,
     EntryForm,
@@ -43,10 +45,11 @@ def case(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required((CASE_OPEN, DECIDE), raise_exception=True)
 def claim(request: HttpRequest, pk: int) -> HttpResponse:
     """Take this very case; a draft that came along stands in the form again."""
-    row = case_of(request, pk)
+    row, user = case_of(request, pk), person_of(request)
     try:
-        row = queue.claim(row, by=person_of(request))
+        row = queue.claim(row, by=user)
     except queue.NotYours as refused:
+        note_same_person(row, refused, by=user, tried="case_claim")
         messages.error(request, str(refused))
         return redirect("moderation:case", pk=pk)
     draft = draft_in(request.POST)
@@ -76,7 +79,8 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
             duplicate_of=given["duplicate_of"],
             idempotency_key=given["idempotency_key"],
         )
-    except (CaseConflict, decisions.SamePerson):
+    except (CaseConflict, decisions.SamePerson) as refused:
+        note_same_person(row, refused, by=user, tried="case_answer")
         now = Case.objects.get(pk=pk)
         changed = what_changed(now, given["edit_no"], request)
         return case_page.show(request, now, form=form, status=409, conflict=changed, draft=given)
@@ -220,6 +224,12 @@ def case_of(request: HttpRequest, pk: int) -> Case:
 def entry_in(row: Case, pk: int) -> Entry:
     entries = Entry.objects.select_related("revision__dataset", "shard")
     return get_object_or_404(entries, pk=pk, flag__case=row)
+
+
+def note_same_person(row: Case, refused: Exception, *, by: User, tried: str) -> None:
+    """Record the refusal where a rule of two people is what refused."""
+    if isinstance(refused, decisions.SamePerson | queue.AnsweredBefore):
+        refusing.note(row, by=by, tried=tried, because=refusing.SAME_PERSON)
 
 
 def settle_later(review: Review) -> None:

@@ -27,7 +27,7 @@ from moderation.permissions import CASE_ASSIGN, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import handing, holding, passing, queue
 
 from . import case_page
-from .cases import case_of, what_changed
+from .cases import case_of, note_same_person, what_changed
 from .people import person_of
 
 
@@ -120,10 +120,11 @@ def not_for_me(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required((CASE_OPEN, DECIDE_FINAL), raise_exception=True)
 def take_over(request: HttpRequest, pk: int) -> HttpResponse:
     """As a lead, go on with a case that somebody else holds."""
-    row = case_of(request, pk)
+    row, user = case_of(request, pk), person_of(request)
     try:
-        handing.take_over(row, by=person_of(request))
+        handing.take_over(row, by=user)
     except queue.NotYours as refused:
+        note_same_person(row, refused, by=user, tried="case_take_over")
         messages.error(request, str(refused))
     return redirect("moderation:case", pk=pk)
 

@@ -101,7 +101,8 @@ def test_steps_are_refused_without_the_capability(request, login, address, name,
     assert Scan.objects.get().state == "running"
     assert HashList.objects.get().enabled
     assert Case.objects.get().legal_hold_since is None
-    assert not CustodyEvent.objects.exists()
+    refused = CustodyEvent.objects.get()  # that it was, and nothing else
+    assert refused.action == "attempt_refused"
 
 
 @pytest.mark.parametrize(("name", "who"), [(name, who[0]) for name, who in POST.items()])

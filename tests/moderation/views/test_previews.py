@@ -108,7 +108,7 @@ def test_a_reveal_shows_a_small_grey_picture_once(login, held, entry, reviewer):
     actions = list(
         CustodyEvent.objects.filter(object_id=str(held.pk)).values_list("action", flat=True)
     )
-    assert actions == ["case_claimed", "preview_revealed", "preview_opened"]
+    assert actions == ["case_claimed", "preview_revealed", "preview_opened", "attempt_refused"]
 
 
 def test_the_fragment_is_the_stage_alone(login, held, entry, reviewer):
