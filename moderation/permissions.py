@@ -58,6 +58,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         WELLNESS_TEAM,
     ),
     "reporter": (CASE_LIST, REPORT_COMPOSE, REPORT_APPROVE, REPORT_EXPORT, URL_RAW),
+    # Fetching by dated grant beside it: see models/fetch_grant.py.
     "list_manager": (LIST_VIEW, LIST_MANAGE, HASH_LOOKUP, SCAN_VIEW, SCAN_RUN, SCAN_FETCH),
     "operator": (
         USER_MANAGE,
@@ -66,7 +67,6 @@ ROLES: dict[str, tuple[str, ...]] = {
         LIST_VIEW,
         SCAN_VIEW,
         SCAN_RUN,
-        SCAN_FETCH,
         MANIFEST_PUBLISH,
         REPORT_EXPORT,
         LEGAL_HOLD,

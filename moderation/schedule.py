@@ -12,6 +12,7 @@ FIRST_SCHEDULE = (
     ("Look for what was decided", "moderation.tasks.fan_out", 3600, "In all ledgers."),
     ("Weigh lists", "moderation.tasks.weigh_lists", 900, "By what people decided of theirs."),
     ("Wake waiting cases", "moderation.tasks.wake_waiting", 3600, "Those nobody could tell."),
+    ("Check the chain", "moderation.tasks.check_chain_if_due", 3600, "Of custody: once a day."),
     ("Delete what is due", "moderation.tasks.delete_due", 3600, "Previews of closed cases."),
 )
 

@@ -10,12 +10,12 @@ from kombu.exceptions import OperationalError as BrokerError
 from moderation.datasets import removals
 from moderation.datasets.ledger import LedgerCorrupt
 from moderation.datasets.readers import DatasetError
-from moderation.evidence import retention
+from moderation.evidence import chain_checks, retention
 from moderation.files import LocationError
 from moderation.hash_lists import decided, precision
 from moderation.hash_lists.withdrawals import cases_to_reopen, versions_to_heed
 from moderation.matching.index import IndexCorrupt
-from moderation.models import CaseTally, HashListVersion, ListPrecision, Scan, ShardScan
+from moderation.models import CaseTally, ChainCheck, HashListVersion, ListPrecision, Scan, ShardScan
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, queue, waiting
 from moderation.scanning import pipeline, planning, priorities, rescans, sweeping
@@ -110,6 +110,24 @@ def delete_due() -> None:
     index files that nobody needs."""
     retention.delete_due()
     sweeping.sweep()
+
+
+@shared_task
+def check_chain_if_due() -> None:
+    """Every hour: check the chain of custody where the last result is a day old. So a schedule that
+    is begun anew every morning checks it all the same."""
+    if chain_checks.due():
+        check, new = chain_checks.begin(by=None)
+        if new:
+            chain_checks.run(check)
+
+
+@shared_task
+def check_chain(check_id: int) -> None:
+    """Run a check that somebody asked for."""
+    check = ChainCheck.objects.running().filter(pk=check_id).first()
+    if check is not None:
+        chain_checks.run(check)
 
 
 def notice_lists() -> bool:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from moderation.models import Person
-from moderation.people import granting
+from moderation.people import fetch_granting, granting
 
 PASSWORD = "calm-water-42"
 
@@ -23,6 +23,7 @@ def person(db: None) -> Callable[..., User]:
         Person.objects.get_or_create(user=user)
         if set(roles) & set(granting.WITH_CASES):
             granting.give_everything(user)
+        fetch_granting.let_made_up(user)
         return user
 
     return make

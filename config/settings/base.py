@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "moderation.middleware.SecondStepRequired",
     "moderation.middleware.IdleLock",
+    "moderation.middleware.RefusalsNoted",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -142,8 +143,12 @@ SOCIALACCOUNT_PROVIDERS = identity.provider(
 )
 ACCOUNT_RATE_LIMITS = {"login_failed": "5/5m/key"}  # wrong codes of one person, from anywhere
 AXES_FAILURE_LIMIT = env.number("LOGIN_FAILURE_LIMIT", 10)
+LOGIN_FAILURE_LIMIT_EVERYWHERE = env.number("LOGIN_FAILURE_LIMIT_EVERYWHERE", 50)  # of one login
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "moderation.people.lockouts.Handler"
+# What is tried while a login is locked does not keep it so: nobody holds another out by going on.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False  # its log lines carry names and addresses (H16)
 
@@ -153,7 +158,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF],
         "connect-src": [SELF],
         "font-src": [SELF],
         "form-action": [SELF],
@@ -218,6 +223,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "moderation.api.refused.handle",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"screen": env.text("SCREEN_RATE", "600/min")},

@@ -18,7 +18,7 @@ from moderation import files
 from moderation.evidence import sealing
 from moderation.models import Case, SealedObject
 
-OF_A_CASE: dict[str, str] = {  # the way from a case to what is sealed for it
+OF_A_CASE: dict[str, str] = {  # the way from a case to what is sealed for it, where it is for one
     SealedObject.Kind.PREVIEW: "flags__entry__previews__sealed",
     SealedObject.Kind.PAYLOAD: "reports__payload",
     SealedObject.Kind.MANIFEST: "flags__entry__removals__lines__manifest__sealed",
@@ -77,7 +77,8 @@ def destroy_key(locked: SealedObject) -> None:
 
     The cases they were sealed for stay locked: no hold can be set before the key is gone.
     """
-    cases = Case.objects.filter(**{OF_A_CASE[locked.kind]: locked})
+    way = OF_A_CASE.get(locked.kind)
+    cases = Case.objects.filter(**{way: locked}) if way else Case.objects.none()
     for case in cases.select_for_update(of=("self",), no_key=True).order_by("pk"):
         if case.legal_hold_since is not None:
             raise PermissionError(f"{locked} is under the legal hold of {case}")

@@ -1,10 +1,13 @@
 """Giving a grant: for which classes, up to which preview, how long; and recording a training."""
 
+from typing import Any
+
 from django import forms
 
 from moderation.models import Grant
 from moderation.models.case import HarmClass
 from moderation.models.custody import plain_words
+from moderation.models.fetch_grant import FETCH_DAYS
 from moderation.models.grant import CASE_DAYS, PREVIEW_DAYS
 
 
@@ -34,6 +37,21 @@ class GrantForm(forms.Form):
         required=False,
         help_text="Needed to renew previews. Nothing of what was said belongs here.",
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+
+class FetchGrantForm(forms.Form):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # It stands on one page with the other grant's form.
+        super().__init__(*args, **({"auto_id": "fetch_%s"} | kwargs))
+
+    days = forms.IntegerField(
+        label="For how many days",
+        min_value=1,
+        max_value=FETCH_DAYS,
+        initial=FETCH_DAYS,
+        help_text=f"At most {FETCH_DAYS}.",
+        widget=forms.NumberInput(attrs={"class": "form-control"}),
     )
 
 

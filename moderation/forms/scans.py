@@ -3,8 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 
-from moderation.models import HashList, LegalBasis
+from moderation.models import FetchGrant, HashList, LegalBasis
+from moderation.permissions import SCAN_FETCH
+from moderation.scanning.planning import NOT_LET
 
 
 class StartScanForm(forms.Form):
@@ -19,17 +22,20 @@ class StartScanForm(forms.Form):
         queryset=HashList.objects.none(), to_field_name="slug", required=False
     )
 
-    def __init__(self, *args: Any, may_fetch: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["lists"].queryset = HashList.objects.in_force().flagging()  # type: ignore[attr-defined]
-        self.may_fetch = may_fetch
+        self.has_role = by.has_perm(SCAN_FETCH)
+        self.may_fetch = FetchGrant.objects.let(by)
         self.basis = LegalBasis.objects.current().order_by("-until").first()
 
     @property
     def why_no_fetching(self) -> str:
         """Why fetching is greyed; empty where it may be chosen."""
-        if not self.may_fetch:
+        if not self.has_role:
             return "Your role does not include scans that fetch."
+        if not self.may_fetch:
+            return NOT_LET
         if self.basis is None:
             return (
                 "Fetching is off: no legal basis is recorded, or it has run out; an operator "

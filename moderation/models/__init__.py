@@ -2,12 +2,14 @@
 
 from .case import Case, Reveal, Review
 from .case_tally import CaseTally
+from .chain_check import ChainCheck
 from .coverage import Coverage, PassedOver
 from .custody import CustodyEvent
 from .dataset import Dataset, Revision, Shard
 from .decision import Decision
 from .dispute import Dispute
 from .entry import Entry, Preview
+from .fetch_grant import FetchGrant
 from .flag import Flag, Match
 from .grant import Grant
 from .hash_list import HashList, HashListVersion, KnownHash
@@ -28,12 +30,14 @@ __all__ = [
     "Capability",
     "Case",
     "CaseTally",
+    "ChainCheck",
     "Coverage",
     "CustodyEvent",
     "Dataset",
     "Decision",
     "Dispute",
     "Entry",
+    "FetchGrant",
     "Flag",
     "Grant",
     "HashList",

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CHAIN_LOCK = 0x43555354  # one writer at a time, until its transaction ends
 SALT_BYTES = 16
+SEEN_EVERY = 2000  # events
 LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
 _BY_COMMAND: ContextVar[bool] = ContextVar("by_command", default=False)
 PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
@@ -150,9 +151,12 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
             noted = noted.filter(hash=bytes.fromhex(head))
         return noted.exists() or (not events and head in (None, chain.FIRST.hex()))
 
-    def check_chain(self) -> Chain:
-        """Recompute every hash from the first event on and return what was found."""
-        previous, broken_at = chain.FIRST, None
+    def check_chain(self, *, seen: Callable[[int], None] | None = None) -> Chain:
+        """Recompute every hash from the first event on and return what was found.
+
+        ``seen`` is told every SEEN_EVERY events how many are checked.
+        """
+        previous, broken_at, checked = chain.FIRST, None, 0
         for seq, event in enumerate(self.order_by("seq").iterator(chunk_size=2000), 1):
             fits = (
                 event.seq == seq
@@ -162,8 +166,12 @@ class CustodyEventManager(models.Manager["CustodyEvent"]):
             if not fits:
                 broken_at = event.seq
                 break
-            previous = bytes(event.hash)
-        return Chain(events=self.count(), head=previous.hex(), broken_at=broken_at)
+            previous, checked = bytes(event.hash), seq
+            if seen is not None and not seq % SEEN_EVERY:
+                seen(seq)
+        # Of an intact chain as many as the head is of: it may have grown meanwhile.
+        events = checked if broken_at is None else self.count()
+        return Chain(events=events, head=previous.hex(), broken_at=broken_at)
 
 
 class CustodyEvent(models.Model):

@@ -27,6 +27,7 @@ class SealedObject(models.Model):
         PAYLOAD = "payload"
         MANIFEST = "manifest"
         EXPORT = "export"
+        HEAD = "head"  # of the chain of custody
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from moderation.models import (
     CustodyEvent,
+    FetchGrant,
     HashList,
     HashListVersion,
     LegalBasis,
@@ -20,6 +21,10 @@ from moderation.models import (
 )
 
 from . import progress
+
+NOT_LET = (
+    "Scans that fetch need a grant of fetching: an operator gives list managers one under Team."
+)
 
 
 class ScanRefused(Exception):
@@ -40,6 +45,8 @@ def start(
 
     ``lists`` are slugs; ``shards`` narrows a rescan to what is due. Raises ScanRefused.
     """
+    if fetch:
+        _see_that_let(by)
     if fetch and not LegalBasis.objects.current().exists():
         raise ScanRefused(
             "Fetching is off. Switch it on with:"
@@ -104,6 +111,8 @@ def pause(scan: Scan, *, by: User | None) -> None:
 
 def resume(scan: Scan, *, by: User | None) -> None:
     """Go on with a paused scan, or try a failed one's failed shards again. Raises ScanRefused."""
+    if scan.kind == Scan.Kind.CONTENT:
+        _see_that_let(by)
     with transaction.atomic():
         if scan.state == Scan.State.FAILED:
             _move(scan, Scan.State.FAILED, Scan.State.RUNNING, "scan_resumed", by)
@@ -122,6 +131,12 @@ def cancel(scan: Scan, *, by: User | None) -> None:
     with transaction.atomic():
         _move(scan, scan.state, Scan.State.CANCELLED, "scan_cancelled", by)
         _give_back(scan)
+
+
+def _see_that_let(by: User | None) -> None:
+    """Raise ScanRefused for a person who may not fetch; the system acts by a command alone."""
+    if by is not None and not FetchGrant.objects.let(by):
+        raise ScanRefused(NOT_LET)
 
 
 def to_enqueue(scan: Scan, *, limit: int) -> list[ShardScan]:

@@ -9,14 +9,17 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
+from kombu.exceptions import OperationalError as BrokerError
 
-from moderation.evidence import custody_export
+from moderation import tasks
+from moderation.evidence import chain_checks, custody_export, refusing
 from moderation.forms.audit import AuditFilter, ExportForm
-from moderation.models import CustodyEvent, SavedView
+from moderation.models import ChainCheck, CustodyEvent, SavedView
 from moderation.models.custody import in_groups
 from moderation.permissions import AUDIT_VIEW, DECIDE
 
 from . import audit_filter, custody_words, saved_views
+from .own_sessions import by_itself
 from .paging import chips_of, query_without
 from .people import person_of
 
@@ -37,21 +40,34 @@ def audit(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required(AUDIT_VIEW, raise_exception=True)
 def verify_chain(request: HttpRequest) -> HttpResponse:
-    """Recompute the whole chain and say what was found."""
-    chain = CustodyEvent.objects.check_chain()
-    logger.info("custody chain: %d events, head %s", chain.events, chain.head_in_groups)
-    if chain.intact:
-        messages.success(
-            request,
-            f"The chain is intact: {chain.events:,} events, the newest ends in {chain.head[-12:]}.",
-        )
-    else:
-        messages.error(
-            request,
-            f"The chain is broken at event {chain.broken_at}. Stop, keep the database as it is, "
-            "and tell the officer in charge.",
-        )
+    """Have a worker recompute the whole chain; the page shows how far it is, and what it found."""
+    check, new = chain_checks.begin(by=person_of(request))
+    if new:
+        try:
+            tasks.check_chain.delay(check.pk)
+        except BrokerError:
+            logger.warning("the queue does not answer: check %s is given up", check.pk)
+            chain_checks.give_up(check)
+            messages.error(request, "The queue does not answer, so no check began. Try again soon.")
     return redirect("moderation:audit")
+
+
+@by_itself
+@require_safe
+@permission_required(AUDIT_VIEW, raise_exception=True)
+def chain_status(request: HttpRequest) -> HttpResponse:
+    """The part of the page that tells of the last check, and of one under way."""
+    answer = render(request, "moderation/_chain_status.html", {"chain": status_of_chain()})
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def status_of_chain() -> dict[str, Any]:
+    """Return the check under way and the last one with a result, None where there is none."""
+    return {
+        "running": ChainCheck.objects.running().first(),
+        "last": ChainCheck.objects.with_result().first(),
+    }
 
 
 @require_POST
@@ -70,6 +86,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
             filters={name: str(value) for name, value in chosen.items()},
         )
     except custody_export.NotExported as refused:
+        if by.has_perm(DECIDE):
+            refusing.note(by, by=by, tried="export_custody", because=refusing.NO_PERMISSION)
         form.add_error("purpose", str(refused))
         return show(request, filters, form, status=400)
     logger.info("custody events exported: event %d", taken.event.seq)
@@ -106,6 +124,7 @@ def show(
         "about_person": "" if "object" in chosen else chosen.get("actor", "").upper(),
         "query": query_without(request, "before"),
         "suggestions": suggestions(),
+        "chain": status_of_chain(),
         "head": newest,
         "noted": in_groups(bytes(newest.hash).hex()) if newest else "",
         "export_form": export_form,

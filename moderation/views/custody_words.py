@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from moderation.chain import EXPORTED
+from moderation.evidence import refusing
 from moderation.hash_lists import reasons
 from moderation.models import (
     Case,
@@ -31,6 +32,7 @@ ACTIONS = {
     "answer_given": "answer given",
     "answer_settled": "answer took effect",
     "answer_undone": "answer undone",
+    "attempt_refused": "attempt refused",
     "caption_shown": "caption shown",
     "case_assigned": "case assigned by a lead",
     "case_claimed": "case taken",
@@ -65,6 +67,8 @@ ACTIONS = {
     "evidence_deleted": "sealed bytes deleted",
     "fetching_off": "legal basis ended: fetching off",
     "fetching_on": "legal basis recorded: fetching on",
+    "fetching_granted": "grant of fetching given",
+    "fetching_withdrawn": "grant of fetching withdrawn",
     "factor_added": "second step set up",
     "factor_removed": "second step removed",
     "factors_reset": "second steps reset",
@@ -172,7 +176,24 @@ FORMS = {
     "img2dataset_parquet": "img2dataset: Parquet",
     "image_parquet": "pictures in Parquet",
 }
+REFUSED = {
+    refusing.NO_PERMISSION: "no permission",
+    refusing.NOT_FOUND: "not there, or outside the person's grants",
+    refusing.SAME_PERSON: "another person has to do it",
+    refusing.MANY: "and more within the same minute",
+    "bad_ticket": "ticket used, too old or of somebody else",
+    "not_held": "the case is not with this person",
+    "not_now": "not open to this person at the time",
+    "no_legal_basis": "no legal basis for previews",
+    "no_grant": "no grant for the level and harm class",
+    "no_preview": "there is no such preview",
+    "no_such_level": "there is no such level",
+    "other_case": "the entry is of another case",
+    "preview_deleted": "the preview was deleted",
+    "trusted_exact": "a trusted list matches exactly",
+}
 KNOWN_REASONS = {
+    **REFUSED,
     **{f"skipped_{each.value}": f"skipped: {each.label}" for each in SkipReason},
     **{str(code): str(label) for code, label in Review.Another.choices},
     "legal_hold": "a legal hold",

@@ -9,10 +9,11 @@ from django.views.decorators.http import require_safe
 from moderation.datasets import removals as removing
 from moderation.forms.scans import StartScanForm
 from moderation.models import HashList, Removal, Revision, Scan, Shard
-from moderation.permissions import MANIFEST_PUBLISH, SCAN_FETCH, SCAN_RUN, SCAN_VIEW
+from moderation.permissions import MANIFEST_PUBLISH, SCAN_RUN, SCAN_VIEW
 
 from . import coverage, custody_words
 from .paging import page_of, query_without
+from .people import person_of
 
 REVISIONS = 25
 SHARDS = 20
@@ -43,7 +44,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required(SCAN_VIEW, raise_exception=True)
 def revision(request: HttpRequest, pk: int) -> HttpResponse:
-    return render_revision(request, pk, StartScanForm(may_fetch=request.user.has_perm(SCAN_FETCH)))
+    return render_revision(request, pk, StartScanForm(by=person_of(request)))
 
 
 def render_revision(

@@ -8,6 +8,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
+from csp.decorators import csp_update
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from moderation.models import Grant, Training
+from moderation.models import FetchGrant, Grant, Training
 from moderation.models.person import Contrast, TextSize, Theme
 from moderation.people import factors, sessions
 
@@ -50,6 +51,9 @@ def account(request: HttpRequest) -> HttpResponse:
             "this": request.session.session_key,
             "idle_minutes": settings.IDLE_MINUTES,
             "grants": Grant.objects.live().filter(person=person_of(request)).order_by("ends_at"),
+            "fetch_grants": FetchGrant.objects.live()
+            .filter(person=person_of(request))
+            .order_by("ends_at"),
             "trainings": Training.objects.valid().filter(person=person_of(request)),
         },
     )
@@ -64,6 +68,8 @@ def set_up(request: HttpRequest) -> HttpResponse:
 
 
 @method_decorator((never_cache, transaction.atomic), name="dispatch")
+# The QR code is drawn into the page itself: nothing keeps a file of the key.
+@method_decorator(csp_update({"img-src": ["data:"]}), name="dispatch")
 class AddApp(ActivateTOTPView):
     template_name = "account/add_app.html"
 

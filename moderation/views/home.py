@@ -15,6 +15,7 @@ from moderation import permissions
 from moderation.models import (
     CustodyEvent,
     Dispute,
+    FetchGrant,
     Grant,
     HashList,
     LegalBasis,
@@ -28,6 +29,7 @@ from moderation.people import granting, training
 from moderation.review import listing
 
 from . import custody_words
+from .audit import status_of_chain
 from .hash_lists import set_aside
 from .people import person_of
 
@@ -139,6 +141,9 @@ def running_out_for(user: User) -> dict[str, Any]:
     mine = Grant.objects.running_out(granting.SOON).filter(person=user)
     return {
         "grants": list(mine.order_by("ends_at")),
+        "fetching": list(
+            FetchGrant.objects.running_out(granting.SOON).filter(person=user).order_by("ends_at")
+        ),
         "trainings": list(Training.objects.running_out(training.SOON).filter(person=user)),
     }
 
@@ -149,6 +154,10 @@ def fetching() -> dict[str, Any]:
 
 
 def recent_events(user: User) -> dict[str, Any]:
+    """Return the newest events, and what the last check of the chain found."""
     events = list(CustodyEvent.objects.readable_by(user).order_by("-seq")[:SCANS_SHOWN])
     versions = custody_words.versions_in(events)
-    return {"events": [custody_words.told(event, versions) for event in events]}
+    return {
+        "events": [custody_words.told(event, versions) for event in events],
+        "chain": status_of_chain(),
+    }

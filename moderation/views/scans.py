@@ -18,7 +18,7 @@ from moderation.datasets import removals
 from moderation.forms.scans import StartScanForm
 from moderation.models import PassedOver, Revision, Scan, ShardScan
 from moderation.outcomes import Outcome, outcome_of
-from moderation.permissions import SCAN_FETCH, SCAN_RUN, SCAN_VIEW
+from moderation.permissions import SCAN_RUN, SCAN_VIEW
 from moderation.scanning import planning, progress
 
 from . import words
@@ -56,7 +56,7 @@ def scans(request: HttpRequest) -> HttpResponse:
 def start_scan(request: HttpRequest, pk: int) -> HttpResponse:
     """Start a scan of the revision; what was refused comes back in the form, with the reason."""
     revision = get_object_or_404(Revision, pk=pk)
-    form = StartScanForm(request.POST, may_fetch=request.user.has_perm(SCAN_FETCH))
+    form = StartScanForm(request.POST, by=person_of(request))
     if not form.is_valid():
         return render_revision(request, pk, form, status=400)
     try:

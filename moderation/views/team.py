@@ -19,14 +19,23 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
 
-from moderation.forms.grants import GrantForm, TrainingForm
+from moderation.forms.grants import FetchGrantForm, GrantForm, TrainingForm
 from moderation.forms.members import ChangePersonForm
-from moderation.models import Case, Grant, Training, Wellness
-from moderation.people import factors, granting, identities, members, sessions, training
+from moderation.models import Case, FetchGrant, Grant, Training, Wellness
+from moderation.people import (
+    factors,
+    fetch_granting,
+    granting,
+    identities,
+    members,
+    sessions,
+    training,
+)
 from moderation.permissions import (
     DECIDE_FINAL,
     IDENTITY_VIEW,
     PREVIEW_GRANT,
+    SETTINGS_MANAGE,
     USER_MANAGE,
     WELLNESS_TEAM,
 )
@@ -158,6 +167,36 @@ def withdraw_grant(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("moderation:member", pk=grant.person_id)
 
 
+@require_POST
+@permission_required(SETTINGS_MANAGE, raise_exception=True)
+def let_fetch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let the person start scans that fetch; never oneself."""
+    person, form = _person(request, pk), FetchGrantForm(request.POST)
+    if person.pk == person_of(request).pk:
+        raise PermissionDenied
+    if form.is_valid():
+        try:
+            fetch_granting.give(person, by=person_of(request), days=form.cleaned_data["days"])
+        except granting.GrantRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, "The grant of fetching is given, and in force now.")
+            return redirect("moderation:member", pk=pk)
+    return member_page(request, person, fetch_form=form, status=400)
+
+
+@require_POST
+@permission_required(SETTINGS_MANAGE, raise_exception=True)
+def end_fetching(request: HttpRequest, pk: int) -> HttpResponse:
+    """End a grant of fetching at once; never one's own."""
+    grant = get_object_or_404(FetchGrant, pk=pk, person__in=_people(person_of(request)))
+    if fetch_granting.withdraw(grant, by=person_of(request)):
+        messages.success(request, "The grant of fetching is withdrawn, and ended at once.")
+    else:
+        messages.error(request, "This grant had ended already. Nothing was changed.")
+    return redirect("moderation:member", pk=grant.person_id)
+
+
 def _held_by(people: Iterable[User]) -> dict[int, int]:
     """How many cases each of them holds now, in work, on hold or handed; by the person's id."""
     held = Case.objects.leased().filter(leased_by__in=list(people)).values_list("leased_by")
@@ -204,6 +243,7 @@ def member_page(
     grant_form: GrantForm | None = None,
     change_form: ChangePersonForm | None = None,
     training_form: TrainingForm | None = None,
+    fetch_form: FetchGrantForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """The page of a person, with the form that was refused, if one was."""
@@ -222,6 +262,13 @@ def member_page(
         .select_related("recorded_by__person")
         .order_by("-until", "-pk")[:PAST],
         "training_form": training_form or TrainingForm(),
+        "fetching": FetchGrant.objects.filter(person=person)
+        .select_related("given_by__person")
+        .order_by("-ends_at", "-pk")[:PAST],
+        "fetch_form": fetch_form or FetchGrantForm(),
+        "may_fetch": bool(held & set(fetch_granting.FETCHING)),
+        "may_let_fetch": by.has_perm(SETTINGS_MANAGE) and not own,
+        "now": timezone.now(),
         "today": timezone.localdate(),
         "own": own,
         "may_need": bool(held & set(granting.WITH_CASES)),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -10,11 +11,12 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.db.models import Model
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from model_bakery import baker
 
-from moderation.models import Dispute, LegalBasis, SavedView
+from moderation.models import Dispute, FetchGrant, LegalBasis, SavedView
 from moderation.permissions import ROLES
 from reports.models import Report
 from tests.moderation.review.making import make_case
@@ -99,6 +101,10 @@ class Objects:
             decision=report.case.decisions.get(),
             disabled=False,
         )
+        now = timezone.now()
+        self.fetching = FetchGrant.objects.create(
+            person=somebody, starts_at=now, ends_at=now + timedelta(days=1)
+        )
         LegalBasis.objects.create(
             basis="agreement 7", jurisdiction="GB", officer="Officer", until="2099-01-01T00:00Z"
         )
@@ -123,6 +129,8 @@ class Objects:
             return dict.fromkeys(("object_id", "id", "content_type_id"), number)
         if parts[:2] == ["team", "grants"]:
             return {"pk": self.somebody.grants.get().pk}
+        if parts[:2] == ["team", "fetching"]:
+            return {"pk": self.fetching.pk}
         if parts[:2] == ["team", "trainings"]:
             return {"pk": self.somebody.trainings.get().pk}
         if parts[:2] == ["hash-lists", "disputes"]:

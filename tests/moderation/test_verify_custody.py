@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from config.logs import IdsOnly
 from moderation.models import CustodyEvent, Dataset
+from moderation.tasks import check_chain
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +119,11 @@ def test_the_terminal_reads_the_result_and_no_log_line(heads, caplog):
     assert not caplog.records
 
 
-def test_the_log_keeps_count_and_head_of_a_check_on_the_page(heads, caplog, auditor, login):
+def test_the_log_keeps_count_and_head_of_a_check_on_the_page(
+    heads, caplog, auditor, login, monkeypatch, settings, tmp_path
+):
+    settings.EVIDENCE_URL = tmp_path.as_uri()
+    monkeypatch.setattr("moderation.tasks.check_chain.delay", check_chain)
     with caplog.at_level(logging.INFO):
         login(auditor).post("/audit/verify/")
     [record] = [each for each in caplog.records if each.getMessage().startswith("custody chain")]

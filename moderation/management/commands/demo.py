@@ -17,7 +17,7 @@ from moderation.hash_lists.loading import ListOptions, load
 from moderation.hash_lists.profiles import profile_named
 from moderation.management.base import Command as Base
 from moderation.models import Dataset, HashList, Person
-from moderation.people import granting
+from moderation.people import fetch_granting, granting
 from moderation.scanning import planning
 
 CAST = {
@@ -50,6 +50,8 @@ class Command(Base):
             _login(name, password, roles)
         for person in User.objects.filter(username__in=CAST, groups__name__in=granting.WITH_CASES):
             granting.give_everything(person)
+        for person in User.objects.filter(username__in=CAST):
+            fetch_granting.let_made_up(person)
         self._lists(folder)
         for name, source in REGISTERED.items():
             self._dataset(name, source, folder)

@@ -1,6 +1,7 @@
 """The audit page: filters, pages by number, what changed, and the check of the chain."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -10,9 +11,13 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from moderation.models import Case, CustodyEvent
+from moderation.models import Case, ChainCheck, CustodyEvent
+from moderation.models.custody import in_groups
 from moderation.models.person import pseudonym_of
+from moderation.tasks import check_chain
 from moderation.views import custody_words
 from tests.moderation.review.making import make_case, settled
 
@@ -91,26 +96,82 @@ def test_pages_keep_the_filter(login, auditor):
     assert ">Older<" not in text(second)
 
 
+@pytest.fixture
+def worker(monkeypatch, settings, tmp_path):
+    """A worker that does what it is given at once."""
+    settings.EVIDENCE_URL = tmp_path.as_uri()
+    monkeypatch.setattr("moderation.tasks.check_chain.delay", check_chain)
+
+
 def check(client):
-    answer = client.post(reverse("moderation:verify_chain"), follow=True)
-    (note,) = answer.context["messages"]
-    return note.level_tag, str(note)
+    return text(client.post(reverse("moderation:verify_chain"), follow=True))
 
 
-def test_an_intact_chain(login, auditor, events):
-    level, words = check(login(auditor))
-    assert level == "success"
-    assert "4 events" in words
+def test_an_intact_chain(login, auditor, events, worker):
+    page = check(login(auditor))
+    assert "intact, 4 events" in page
+    head = CustodyEvent.objects.get(seq=4)
+    assert in_groups(bytes(head.hash).hex()) in page
+    assert "data-poll" not in page
 
 
-def test_a_changed_event_is_found(login, auditor, events):
+def test_a_changed_event_is_found(login, auditor, events, worker, caplog):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE moderation_custodyevent DISABLE TRIGGER USER")
         cursor.execute("UPDATE moderation_custodyevent SET actor = 'P-OTHER' WHERE seq = 2")
         cursor.execute("ALTER TABLE moderation_custodyevent ENABLE TRIGGER USER")
-    level, words = check(login(auditor))
-    assert level == "error"
-    assert "broken at event 2" in words
+    for page in (check(login(auditor)), text(login(auditor).get("/"))):
+        assert "The chain is broken at event 2." in page
+        assert 'class="message message-error" role="alert"' in page
+    assert [each.levelname for each in caplog.records if "broken" in each.message] == ["ERROR"]
+
+
+def test_it_is_a_worker_that_checks(login, auditor, events, monkeypatch):
+    """The request itself reads no chain; the page asks every two seconds how far it is."""
+    asked = []
+    monkeypatch.setattr("moderation.tasks.check_chain.delay", asked.append)
+    monkeypatch.setattr(type(CustodyEvent.objects), "check_chain", None)
+    client = login(auditor)
+    for _ in range(2):  # a second press joins the one that runs
+        page = check(client)
+    assert "0 of 4 events" in page
+    assert 'hx-trigger="every 2s"' in page
+    running = ChainCheck.objects.get()
+    assert (asked, running.requested_by) == ([running.pk], auditor)
+    ChainCheck.objects.update(events=3)
+    part = client.get(reverse("moderation:chain_status"))
+    assert "3 of 4 events" in text(part)
+    assert "<html" not in text(part)
+    assert part["Cache-Control"] == "no-store"
+    ChainCheck.objects.update(seen_at=timezone.now() - timedelta(minutes=6))
+    part = text(client.get(reverse("moderation:chain_status")))
+    assert "no sign of life" in part
+    assert "data-poll" not in part
+
+
+def test_without_a_queue_no_check_is_left_running(login, auditor, events, monkeypatch):
+    def away(*_):
+        raise OperationalError
+
+    monkeypatch.setattr("moderation.tasks.check_chain.delay", away)
+    assert "The queue does not answer" in check(login(auditor))
+    assert ChainCheck.objects.get().state == "lost"
+
+
+def test_no_check_yet_and_none_for_long(login, auditor, events, worker):
+    client = login(auditor)
+    for address in (URL, "/"):
+        assert "Not checked yet" in text(client.get(address))
+    check(client)
+    ChainCheck.objects.update(finished_at=timezone.now() - timedelta(hours=49))
+    for address in (URL, "/"):
+        assert "The daily check has not run since" in text(client.get(address))
+
+
+def test_only_who_audits_sees_the_status(login, operator, lead):
+    for user in (operator, lead):
+        assert login(user).get(reverse("moderation:chain_status")).status_code == 403
+        assert "Not checked yet" not in text(login(user).get("/"))
 
 
 def test_what_people_type_stays_text(login, auditor):

@@ -85,9 +85,9 @@ def test_a_list_that_is_off_has_no_column():
     assert coverage.of([revision])[revision.pk] == []
 
 
-def test_fetching_is_grey_without_a_legal_basis(login, operator):
+def test_fetching_is_grey_without_a_legal_basis(login, list_manager):
     rows.hash_list()
-    answer = page_of(login(operator), rows.revision())
+    answer = page_of(login(list_manager), rows.revision())
     assert "Fetching is off: no legal basis is recorded" in text(answer)
     assert "an operator records one under Legal basis" in text(answer)
     assert "links in Parquet" in text(answer)
@@ -95,7 +95,7 @@ def test_fetching_is_grey_without_a_legal_basis(login, operator):
     LegalBasis.objects.create(
         basis="Order 7", officer="Ada", until=timezone.now() + timedelta(days=1)
     )
-    assert 'value="content" disabled' not in text(page_of(login(operator), rows.revision("b")))
+    assert 'value="content" disabled' not in text(page_of(login(list_manager), rows.revision("b")))
 
 
 def test_fetching_is_grey_without_the_capability(login, person):

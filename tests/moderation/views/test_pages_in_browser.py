@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from moderation.models import HashList, Scan
+from moderation.models import ChainCheck, HashList, Scan
 from moderation.review import queue
+from moderation.tasks import check_chain
 from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
 from tests.moderation.review.making import make_case
 
@@ -70,7 +71,16 @@ def test_the_audit_filters_stand_apart_from_the_note_above(opened, every, review
     assert filters["y"] >= note["y"] + note["height"] + 8
 
 
-def test_the_rows_of_the_audit_page_go_by_keys(opened, auditor, reviewer):  # noqa: F811
+def test_the_rows_of_the_audit_page_go_by_keys(
+    opened,  # noqa: F811
+    auditor,
+    reviewer,
+    monkeypatch,
+    settings,
+    tmp_path,
+):
+    settings.EVIDENCE_URL = tmp_path.as_uri()
+    monkeypatch.setattr("moderation.tasks.check_chain.delay", lambda _: None)
     case = queue.claim(make_case(), by=reviewer)
     rows.hash_list("quay")
     page = opened(auditor, "/audit/?action=case_claimed")
@@ -85,7 +95,10 @@ def test_the_rows_of_the_audit_page_go_by_keys(opened, auditor, reviewer):  # no
     page.keyboard.type("v")  # a letter, not the key
     page.get_by_label("Action").blur()
     page.keyboard.press("v")
-    expect(page.get_by_text("The chain is intact")).to_be_visible()
+    expect(page.get_by_text("A check is under way")).to_be_visible()
+    check_chain(ChainCheck.objects.get().pk)
+    expect(page.get_by_text("intact, ")).to_be_visible()  # by itself
+    expect(page.get_by_text("A check is under way")).to_be_hidden()
 
 
 def test_the_log_in_page_works_by_keyboard(opened, operator):  # noqa: F811

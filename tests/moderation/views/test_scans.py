@@ -67,19 +67,19 @@ def test_start_with_some_lists(login, operator, enqueued):
     assert list(Scan.objects.get().versions.all()) == [chosen.current]
 
 
-def test_fetching_needs_a_basis(login, operator, enqueued):
+def test_fetching_needs_a_basis(login, list_manager, enqueued):
     revision = rows.revision()
     rows.hash_list()
-    answer = login(operator).post(at("start_scan", revision.pk), {"kind": "content"})
+    answer = login(list_manager).post(at("start_scan", revision.pk), {"kind": "content"})
     assert answer.status_code == 400
     assert "no legal basis is recorded" in text(answer)
     assert not Scan.objects.exists()
     assert enqueued == []
 
 
-def test_fetching_with_a_basis(login, operator, enqueued, basis):
+def test_fetching_with_a_basis(login, list_manager, enqueued, basis):
     rows.hash_list()
-    login(operator).post(at("start_scan", rows.revision().pk), {"kind": "content"})
+    login(list_manager).post(at("start_scan", rows.revision().pk), {"kind": "content"})
     assert Scan.objects.get().kind == "content"
 
 
