@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Cast
 
-from moderation.models import Case, Entry, Grant, SealedObject
+from moderation.models import Case, CustodyEvent, Entry, Grant, SealedObject
 from moderation.models.custody import CHAIN_LOCK, LINK_OR_HASH, PLAIN_WORDS
+from moderation.models.person import pseudonym_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -40,8 +42,19 @@ class ReportQuerySet(models.QuerySet["Report"]):
         return self.filter(state__in=Report.UNSENT)
 
     def approvable_by(self, user: "User") -> "ReportQuerySet":
-        """Proposed, and by somebody else."""
-        return self.filter(state=Report.State.PROPOSED).exclude(composed_by=user)
+        """Proposed by somebody else, and without a word of this person's."""
+        proposed = self.filter(state=Report.State.PROPOSED).exclude(composed_by=user)
+        return proposed.exclude(pk__in=self.written_by(user).values("pk"))
+
+    def written_by(self, user: "User") -> "ReportQuerySet":
+        """Those of which this person ever changed something, as the chain of custody has it."""
+        edits = CustodyEvent.objects.filter(
+            action="report_edited",
+            object_type="report",
+            object_id=Cast(OuterRef("pk"), models.TextField()),
+            actor=pseudonym_of(user),
+        )
+        return self.filter(Exists(edits))
 
     def exportable(self) -> "ReportQuerySet":
         """Two people stand behind them and their payload is sealed."""

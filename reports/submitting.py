@@ -26,7 +26,7 @@ from reports.models import (
 
 
 class SamePerson(ReportRefused):
-    """Who composed a report does not approve it (H5)."""
+    """Who composed a report, or wrote in it, does not approve it (H5)."""
 
 
 def approve(report: Report, *, by: User, edit_no: int | None = None) -> Report:
@@ -36,7 +36,7 @@ def approve(report: Report, *, by: User, edit_no: int | None = None) -> Report:
     step fails, so no transaction waits for the store.
 
     Raises:
-        SamePerson: ``by`` composed it; the refusal is on record.
+        SamePerson: ``by`` composed it, or changed something in it; the refusal is on record.
         ReportConflict: not proposed, or changed meanwhile.
         ReportRefused: the case no longer stands confirmed, the data may not go to the report's
             environment, or nothing in the report can be sent.
@@ -242,6 +242,11 @@ def _check(report: Report, *, by: User) -> None:
     if report.composed_by_id == by.pk:
         raise SamePerson(
             "You composed this report: another person approves it, in the test environment too."
+        )
+    if Report.objects.filter(pk=report.pk).written_by(by).exists():
+        raise SamePerson(
+            "You changed something in this report: a person approves it who did not, in the test "
+            "environment too. Where there is none, withdraw it and draft it anew."
         )
     case = Case.objects.get(pk=report.case_id)
     decision = case.decisions.standing().last()

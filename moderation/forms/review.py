@@ -58,10 +58,11 @@ class AnswerForm(HeldForm):
         label="Reason",
         required=False,
         max_length=REASON_CHARACTERS,
+        validators=[plain_words],
         widget=forms.Textarea(
             attrs={"class": "form-control", "rows": 3, "dir": "auto", "autocomplete": "off"}
         ),
-        help_text="Stays inside; never part of a report. Facts only, no names.",
+        help_text="Stays inside; never part of a report. No names, links or hashes.",
     )
     then = forms.ChoiceField(required=False, choices=[("next", "Next"), ("stay", "Stay")])
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from ..permissions import SCAN_FETCH
+from .dated import DatedQuerySet
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 FETCH_DAYS = 90  # at most
 
 
-class FetchGrantQuerySet(models.QuerySet["FetchGrant"]):
-    def live(self) -> "FetchGrantQuerySet":
-        """In force now, by the database's clock."""
-        return self.filter(starts_at__lte=Now(), ends_at__gt=Now(), withdrawn_at__isnull=True)
-
-    def running_out(self, days: int) -> "FetchGrantQuerySet":
-        return self.live().filter(ends_at__lte=Now() + timedelta(days=days))
-
+class FetchGrantQuerySet(DatedQuerySet["FetchGrant"]):
     def let(self, person: "User") -> bool:
         """Whether this person may start a scan that fetches now, as far as it is up to them."""
         return person.has_perm(SCAN_FETCH) and self.live().filter(person=person).exists()

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Max, Q
-from django.db.models.functions import Now
 
 from .case import HarmClass
+from .dated import DatedQuerySet
 from .training import Training
 
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ PREVIEW_DAYS = 90  # at most, for a grant of previews
 CASE_DAYS = 366  # at most, for one of cases without previews
 
 
-class GrantQuerySet(models.QuerySet["Grant"]):
-    def live(self) -> "GrantQuerySet":
-        """In force now, by the database's clock."""
-        return self.filter(starts_at__lte=Now(), ends_at__gt=Now(), withdrawn_at__isnull=True)
-
-    def running_out(self, days: int) -> "GrantQuerySet":
-        return self.live().filter(ends_at__lte=Now() + timedelta(days=days))
-
+class GrantQuerySet(DatedQuerySet["Grant"]):
     def classes(self, person: "User") -> list[str]:
         """The harm classes whose cases the person may see now."""
         granted = self.live().filter(person=person).values_list("harm_classes", flat=True)

@@ -18,6 +18,7 @@ from moderation.permissions import (
     REPORT_EXPORT,
     ROLES,
 )
+from moderation.review import queue
 
 from . import training
 
@@ -104,6 +105,8 @@ def give(
 def withdraw(grant: Grant, *, by: User) -> bool:
     """End a grant now; return False where it had ended already.
 
+    Cases in the person's hands that no other grant covers go back to the queue, drafts kept.
+
     Raises:
         PermissionDenied: one's own, or by somebody who may not.
     """
@@ -112,6 +115,7 @@ def withdraw(grant: Grant, *, by: User) -> bool:
     if not Grant.objects.live().filter(pk=grant.pk).update(withdrawn_at=timezone.now()):
         return False
     CustodyEvent.objects.append("grant_withdrawn", grant.person, by=by, after={"grant": grant.pk})
+    queue.take_back(grant.person, by=by, granted=False)
     return True
 
 

@@ -31,12 +31,14 @@ def give(
 ) -> Review:
     """Write the answer, end the lease and start the time for undo; return the review.
 
-    The same idempotency key again changes nothing and returns the review as it stands.
+    The same answer with the same idempotency key changes nothing and returns the review as it
+    stands.
     ``harm_class`` counts for removals alone, ``duplicate_of`` (the number of the other case) for
     DUPLICATE_OF. Schedule `settle` for ``settles_at``.
 
     Raises:
-        CaseConflict: the lease has ended or is another tab's, or the case was changed meanwhile.
+        CaseConflict: the lease has ended or is another tab's, the case was changed meanwhile, or
+            the key came with another answer, or with one that was undone.
         offers.Refused: not offered for this case at this stage, or something is missing from it.
         NotYours: the capability was taken away meanwhile.
         SamePerson: their own answer already stands in this round.
@@ -46,6 +48,13 @@ def give(
     if repeated is not None:
         if repeated.reviewer_id != by.pk or repeated.case_id != case.pk:
             raise CaseConflict(f"case {case.pk}: the idempotency key was used elsewhere")
+        if repeated.ended == Review.Ended.UNDONE:
+            raise CaseConflict(f"case {case.pk}: that answer was undone")
+        said, told = (answer, reason.strip()), (repeated.answer, repeated.reason)
+        if said != told or (
+            answer in Review.REMOVALS and harm_class not in ("", repeated.harm_class)
+        ):
+            raise CaseConflict(f"case {case.pk}: another answer was given with that key")
         return repeated
     if locked.edit_no != edit_no:
         raise CaseConflict(f"case {case.pk} is at edit {locked.edit_no}, not {edit_no}")

@@ -66,7 +66,8 @@ def visible_to(user: User) -> CaseQuerySet:
 def openable_by(user: User) -> CaseQuerySet:
     """The cases whose page this person may open: of the harm classes granted to them.
 
-    What they work on or have on hold stays open to its end when their grant ends meanwhile.
+    What they work on or have on hold stays open to its end when the time of their grant is over
+    meanwhile; where a grant is withdrawn it is taken back.
     """
     if not user.has_perm(permissions.CASE_OPEN):
         return Case.objects.none()
@@ -227,22 +228,28 @@ def renew(case: Case, *, by: User, token: str, draft: dict[str, Any] | None = No
 
 
 @transaction.atomic
-def release(case: Case, *, by: User, token: str) -> None:
-    """Give the case back unanswered. A lease that has already ended is left as it is."""
+def release(case: Case, *, by: User, token: str) -> bool:
+    """Give the case back unanswered; False, and nothing done, where they no longer hold it."""
     locked = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
     held = Case.objects.worked_on_by(by).filter(pk=case.pk, lease_token=token)
-    if token and held.exists():
-        leases.let_go(locked, by=by)
+    if not token or not held.exists():
+        return False
+    leases.let_go(locked, by=by)
+    return True
 
 
 @transaction.atomic
-def take_back(person: User, *, by: User) -> int:
+def take_back(person: User, *, by: User, granted: bool = True) -> int:
     """Give every case that somebody holds back to the queue and return how many they were.
 
-    What they have on hold, and what was handed to them, goes back too.
+    What they have on hold, and what was handed to them, goes back too. Without ``granted`` only
+    what no grant of theirs covers any longer.
     """
     leases.lock_people(person)
-    held = Case.objects.leased_to(person).order_by("pk").select_for_update(no_key=True)
+    held = Case.objects.leased_to(person)
+    if not granted:
+        held = held.exclude(harm_class__in=Grant.objects.classes(person))
+    held = held.order_by("pk").select_for_update(no_key=True)
     count = 0
     for case in held:
         leases.let_go(case, by=by, held_by=person)

@@ -110,7 +110,11 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         answers.undo(review, by=person_of(request))
     except CaseConflict:
-        messages.error(request, "Too late: the answer can no longer be undone.")
+        review.refresh_from_db(fields=["ended"])
+        if review.ended == Review.Ended.UNDONE:
+            messages.info(request, "That answer is undone already.")
+        else:
+            messages.error(request, "Too late: the answer can no longer be undone.")
     else:
         messages.success(request, "Undone. The case is yours again.")
     return redirect("moderation:case", pk=pk)
@@ -121,9 +125,11 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def release(request: HttpRequest, pk: int) -> HttpResponse:
     row = case_of(request, pk)
     form = HeldForm(request.POST)
-    if form.is_valid():
-        queue.release(row, by=person_of(request), token=form.cleaned_data["token"])
+    token = form.cleaned_data["token"] if form.is_valid() else ""
+    if queue.release(row, by=person_of(request), token=token):
         messages.success(request, f"Case {pk} is back in the queue.")
+    else:
+        messages.error(request, f"You no longer hold case {pk}. Nothing was changed.")
     return redirect("moderation:queue")
 
 

@@ -13,7 +13,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -25,9 +28,19 @@ from django.views.decorators.http import require_safe
 from moderation.people import factors, identities
 
 
+class NameAndPassword(AuthenticationForm):
+    """A login no longer than one can be: a longer one is nobody's, and no log has room for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        longest = User._meta.get_field("username").max_length
+        self.fields["username"].validators.append(MaxLengthValidator(longest or 0))
+
+
 class LogIn(auth_views.LoginView):
     """The password; whoever has a second factor goes on to show it, and is not logged in before."""
 
+    form_class = NameAndPassword
     redirect_authenticated_user = True
 
     def form_valid(self, form: Any) -> HttpResponse:

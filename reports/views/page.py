@@ -61,7 +61,7 @@ class Steps:
     export: bool
     unmask: bool
     take_in: bool
-    own: bool  # they composed it, so another person approves
+    own: bool  # they composed it or wrote in it, so another person approves
 
 
 def report_of(request: HttpRequest, pk: int) -> Report:
@@ -137,7 +137,9 @@ def steps_of(report: Report, *, user: User, last: Submission | None, joined: int
     """Return the steps that state and capabilities allow; the domain checks them again."""
     composes = user.has_perm(REPORT_COMPOSE)
     approves = user.has_perm(REPORT_APPROVE)
-    own = report.composed_by_id == user.pk
+    own = report.composed_by_id == user.pk or (
+        approves and Report.objects.filter(pk=report.pk).written_by(user).exists()
+    )
     waits = last is not None and last.outcome == Submission.Outcome.PENDING
     return Steps(
         edit=composes and report.state == State.DRAFT,

@@ -279,7 +279,7 @@ def propose(desk: Desk, case: Case) -> Report:
     page.get_by_role("dialog").get_by_role("button", name="Propose").click()
     expect(page.locator(".page-head")).to_contain_text("Waiting for approval")
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
-    expect(desk.panel("Send")).to_contain_text("You composed it, so you do not approve it.")
+    expect(desk.panel("Send")).to_contain_text("so you do not approve it.")
     desk.log_out()
     return report
 

@@ -8,9 +8,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from moderation.models import CustodyEvent, Grant
+from moderation.models import Case, CustodyEvent, Grant
 from moderation.people import granting
-from moderation.review import exposure, listing, queue
+from moderation.review import exposure, holding, listing, queue
 from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db
@@ -73,12 +73,35 @@ def test_a_case_that_changes_its_class_is_counted_in_the_new_one(bare, operator)
     assert listing.figures(bare)["yours"] == 1
 
 
-def test_the_case_in_hand_stays_open_when_the_grant_ends(login, bare, operator):
+def test_the_case_in_hand_stays_open_when_the_time_of_the_grant_is_over(login, bare, operator):
     grant = give(bare, operator)
     case = make_case()
     queue.claim(case, by=bare)
-    granting.withdraw(grant, by=operator)
+    Grant.objects.filter(pk=grant.pk).update(ends_at=timezone.now())
     assert login(bare).get(f"/cases/{case.pk}/").status_code == 200
+
+
+def test_a_withdrawn_grant_takes_the_case_out_of_hand(login, bare, operator):
+    grant = give(bare, operator)
+    case, kept = make_case(), make_case(harm_class="other")
+    give(bare, operator, classes=["other"])
+    holding.hold(
+        queue.claim(kept, by=bare), by=bare, token=Case.objects.get(pk=kept.pk).lease_token,
+        hours=1, reason="asked", draft={},
+    )  # fmt: skip
+    token = queue.claim(case, by=bare).lease_token
+    client = login(bare)
+    client.post(f"/cases/{case.pk}/renew/", {"token": token, "reason": "a boat"})
+    granting.withdraw(grant, by=operator)
+    fields = {"token": token, "edit_no": 0, "idempotency_key": "k", "answer": "REMOVE_KNOWN"}
+    assert client.post(f"/cases/{case.pk}/answer/", fields).status_code == 404
+    assert client.get(f"/cases/{case.pk}/").status_code == 404
+    assert not case.reviews.exclude(answer="").exists()
+    case.refresh_from_db()
+    assert (case.leased_by, case.state) == (None, "open")
+    assert case.reviews.get().draft == {"reason": "a boat"}
+    kept.refresh_from_db()
+    assert kept.leased_by == bare  # another grant covers it
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])

@@ -427,3 +427,11 @@ def test_settings_that_are_not_whole_stop_the_start(settings, values, why):
         setattr(settings, name, value)
     with pytest.raises(SystemCheckError, match=why):
         call_command("check", "--tag", "security")
+
+
+@pytest.mark.parametrize("length", [151, 255, 256, 100_000])
+def test_a_login_longer_than_any_is_nobodys(client, length):
+    answer = client.post("/login/", {"username": "x" * length, "password": "calm-water-42"})
+    assert answer.status_code == 200
+    assert "That name and password do not fit" in answer.content.decode()
+    assert not AccessAttempt.objects.exists()

@@ -405,3 +405,19 @@ def test_the_coverage_of_an_approved_report_is_what_the_chain_recorded(
     report = approved(case, by=second_reporter, composer=reporter)
     Case.objects.get(pk=case.pk).flags.first().matches.all().delete()  # facts change, the file not
     assert str(submitting.coverage(report)) == "1 of 2 entries; 1 left out: no link."
+
+
+def test_who_wrote_in_it_does_not_approve_it_whoever_proposed_it(
+    case: Case, reporter: User, second_reporter: User
+) -> None:
+    report = draft_of(case)
+    drafting.edit(report, by=reporter, note="Two boats.", grade="", countries={})
+    report = drafting.propose(Report.objects.get(pk=report.pk), by=second_reporter)
+    assert report not in Report.objects.approvable_by(reporter)
+    with pytest.raises(submitting.SamePerson, match="changed something in this report"):
+        submitting.approve(report, by=reporter)
+    report.refresh_from_db()
+    assert report.state == Report.State.PROPOSED
+    third = User.objects.create_user("third")
+    assert report in Report.objects.approvable_by(third)
+    assert submitting.approve(report, by=third).state == Report.State.APPROVED

@@ -79,8 +79,10 @@ def test_only_removals_carry_a_harm_class(reviewer):
 def test_the_same_key_again_changes_nothing(reviewer):
     held = queue.claim(make_case(), by=reviewer)
     first = give(held, reviewer)
-    again = give(held, reviewer, answer="KEEP_LIST_ERROR")
+    again = give(held, reviewer)
     assert again == first
+    with pytest.raises(CaseConflict):
+        give(held, reviewer, answer="KEEP_LIST_ERROR")
     assert again.answer == "REMOVE_KNOWN"
     assert Case.objects.get().edit_no == 1
     assert CustodyEvent.objects.filter(action="answer_given").count() == 1
@@ -302,3 +304,16 @@ def test_a_capability_lost_meanwhile_is_refused(reviewer):
     without = type(reviewer).objects.get(pk=reviewer.pk)
     with pytest.raises(queue.NotYours):
         give(held, without)
+
+
+@pytest.mark.parametrize("other", [{"answer": "ESCALATE"}, {"reason": "another boat"}])
+def test_another_answer_with_the_same_key_is_refused_and_told(reviewer, other):
+    case = queue.claim(make_case(near=True), by=reviewer)
+    first = give(case, reviewer, answer="KEEP_FALSE_MATCH", reason="a boat")
+    same = {"answer": "KEEP_FALSE_MATCH", "reason": "a boat"}
+    assert give(case, reviewer, **same) == first
+    with pytest.raises(CaseConflict, match="another answer was given"):
+        give(case, reviewer, **(same | other))
+    answers.undo(first, by=reviewer)
+    with pytest.raises(CaseConflict, match="was undone"):
+        give(case, reviewer, **same)

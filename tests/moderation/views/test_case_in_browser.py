@@ -492,3 +492,13 @@ def test_the_page_goes_on_to_what_came_of_the_answer(opened, reviewer, second_re
     expect(page.locator("[data-undo]")).to_have_count(0)
     answers.settle_due()
     expect(page.locator(".decision")).to_contain_text("Confirmed", timeout=15_000)
+
+
+def test_no_button_of_the_decision_is_cut(opened, reviewer):  # noqa: F811
+    case = make_case(near=True)
+    queue.claim(case, by=reviewer)
+    for size in (WIDE, DESK, NARROW):
+        page = opened(reviewer, at(case), viewport=size)
+        page.wait_for_selector(READY)
+        for button in page.locator(".confirm .btn, .asides .btn:visible").all():
+            assert button.evaluate("e => e.scrollWidth <= e.clientWidth"), (size, button)

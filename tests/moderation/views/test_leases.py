@@ -268,3 +268,11 @@ def test_where_a_second_person_is_asked_no_name_is_offered(login, reviewer, seco
         page = client.post(at("assign", case), {"receiver": person.pk, "note": "n"})
         assert page.status_code == 400
         assert person.person.pseudonym not in text(page)
+
+
+def test_who_no_longer_holds_a_case_does_not_release_it(login, reviewer, second_reviewer):
+    case = queue.claim(make_case(), by=reviewer)
+    client = login(second_reviewer)
+    answer = client.post(f"/cases/{case.pk}/release/", {"token": "forged"}, follow=True)
+    assert f"You no longer hold case {case.pk}. Nothing was changed." in answer.content.decode()
+    assert Case.objects.get().leased_by == reviewer

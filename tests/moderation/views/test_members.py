@@ -138,7 +138,8 @@ def test_a_new_person_has_no_password_and_an_event(login, operator):
         ({"mail": "rhea@Example.org"}, "mail address already"),
         ({"mail": "nowhere"}, "valid email"),
         ({"roles": ["emperor"]}, "not one of the available choices"),
-        ({"roles": ["lead", "auditor"]}, "Nobody both answers cases and audits them"),
+        ({"roles": ["lead", "auditor"]}, "Nobody audits what they do themselves"),
+        ({"roles": ["operator", "auditor"]}, "Nobody audits what they do themselves"),
     ],
 )
 def test_a_wrong_new_person_is_refused(login, operator, reviewer, wrong, why):

@@ -165,7 +165,7 @@ def test_from_draft_to_answer_by_two_people(
 
     status, page = step(composer, "propose", report)
     assert (status, state_of(report)) == (302, "proposed")
-    assert "You composed it, so you do not approve it." in page
+    assert "You composed it or wrote in it, so you do not approve it." in page
     status, page = step(composer, "approve", report)
     assert (status, state_of(report)) == (400, "proposed")
     assert "another person approves it" in page
