@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -15,9 +16,9 @@ from moderation.permissions import SETTINGS_MANAGE
 
 from .rights import ByCapability
 
-# Fields whose values are told; of the others (arguments, descriptions) only that they changed.
+# Fields whose values are told; of others only that they changed.
 TOLD = {
-    *("enabled", "one_off", "task", "queue", "interval", "crontab", "every", "period"),
+    *("enabled", "interval", "crontab", "every", "period"),
     *("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone"),
 }
 
@@ -26,9 +27,7 @@ class Schedule(ByCapability, admin.ModelAdmin):
     look = alter = SETTINGS_MANAGE
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        changed = [name for name in form.changed_data if name != "regtask"]
-        if "regtask" in form.changed_data and "task" not in changed:
-            changed.append("task")
+        changed = form.changed_data
         with transaction.atomic():
             old = type(obj)._default_manager.filter(pk=obj.pk).first() if change else None
             super().save_model(request, obj, form, change)
@@ -61,6 +60,14 @@ class Crontabs(Schedule, beat_admin.CrontabScheduleAdmin):
 
 
 class Tasks(Schedule, beat_admin.PeriodicTaskAdmin):
+    """When each task runs, and whether; which tasks there are stands in the settings."""
+
+    adding = deleting = False
+    form = forms.ModelForm
+    change_form_template = None
+    fieldsets = [(None, {"fields": ["name", "task", "enabled", "interval", "crontab"]})]
+    readonly_fields = ["name", "task", "last_run_at"]
+
     @admin.action(description="Enable selected tasks")
     def enable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         with transaction.atomic():

@@ -10,13 +10,23 @@ from moderation.models.custody import plain_words
 from moderation.models.fetch_grant import FETCH_DAYS
 from moderation.models.grant import CASE_DAYS, PREVIEW_DAYS
 
+DAYS = {
+    "required": "Say for how many days.",
+    "invalid": "Write a whole number of days.",
+    "min_value": "A grant holds for a day at least.",
+    "max_value": "A grant holds for %(limit_value)s days at most.",
+}
+
 
 class GrantForm(forms.Form):
     classes = forms.MultipleChoiceField(
         label="Harm classes",
         choices=HarmClass.choices,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Name at least one harm class."},
+        error_messages={
+            "required": "Name at least one harm class.",
+            "invalid_choice": "That is no harm class. Load the page again.",
+        },
     )
     level = forms.TypedChoiceField(
         label="Previews",
@@ -28,6 +38,7 @@ class GrantForm(forms.Form):
         label="For how many days",
         min_value=1,
         max_value=CASE_DAYS,
+        error_messages=DAYS,
         initial=PREVIEW_DAYS,
         help_text=f"At most {PREVIEW_DAYS} with previews, {CASE_DAYS} without.",
         widget=forms.NumberInput(attrs={"class": "form-control"}),
@@ -49,6 +60,7 @@ class FetchGrantForm(forms.Form):
         label="For how many days",
         min_value=1,
         max_value=FETCH_DAYS,
+        error_messages=DAYS,
         initial=FETCH_DAYS,
         help_text=f"At most {FETCH_DAYS}.",
         widget=forms.NumberInput(attrs={"class": "form-control"}),

@@ -17,7 +17,7 @@ def _any(
 
 
 class QueueFilter(forms.Form):
-    """The filters of the queue, as they stand in the address; a wrong one counts as not chosen."""
+    """The filters of the queue, as they stand in the address; a wrong one is left out, and said."""
 
     FIRST = ("state", "triage", "match", "list", "revision")  # the others open beside them
 

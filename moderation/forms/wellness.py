@@ -10,15 +10,29 @@ from moderation.models.custody import plain_words
 from moderation.review.budget import Standing
 from moderation.review.resting import LONGEST_SHIFT
 
+POINTS = {
+    "invalid": "Write a number of points, as in 12 or 12.5.",
+    "min_value": "No limit is below 0 points.",
+    "max_decimal_places": "One digit behind the point is as fine as it goes.",
+}
+
 
 class LimitsForm(forms.Form):
     """One's own limits: each may be left as it is, or lowered."""
 
     day = forms.DecimalField(
-        label="Points in 24 hours", required=False, min_value=0, decimal_places=1
+        label="Points in 24 hours",
+        required=False,
+        min_value=0,
+        decimal_places=1,
+        error_messages=POINTS,
     )
     week = forms.DecimalField(
-        label="Points in 7 days", required=False, min_value=0, decimal_places=1
+        label="Points in 7 days",
+        required=False,
+        min_value=0,
+        decimal_places=1,
+        error_messages=POINTS,
     )
 
     def __init__(self, *args: Any, now: Standing, **kwargs: Any) -> None:
@@ -95,6 +109,11 @@ class ShiftForm(forms.Form):
         required=False,
         min_value=0,
         max_value=LONGEST_SHIFT,
+        error_messages={
+            "invalid": "Write a number of hours, as in 6 or 6.5.",
+            "min_value": "A shift ends after now.",
+            "max_value": "A shift ends within %(limit_value)s hours.",
+        },
         widget=forms.NumberInput(attrs={"class": "form-control", "step": "0.25"}),
         help_text="From now. Left empty, the end is taken back.",
     )

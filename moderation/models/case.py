@@ -141,6 +141,7 @@ class Case(models.Model):
         (State.ANSWERED, "merge"): State.MERGED,
         (State.ANSWERED, "close"): State.CLOSED,
         (State.ANSWERED, "requeue"): State.OPEN,
+        (State.PROPOSED, "requeue"): State.OPEN,
         (State.DISPUTED, "requeue"): State.OPEN,
         (State.ESCALATED, "requeue"): State.OPEN,
         (State.WAITING, "wake"): State.OPEN,
@@ -388,6 +389,7 @@ class Review(models.Model):
     note = models.CharField(
         max_length=300, blank=True, help_text="Why it is on hold, or what went with a hand-over."
     )
+    held_since = models.DateTimeField(null=True, help_text="When it was first put on hold.")
     superseded = models.BooleanField(default=False, help_text="From an earlier round of the case.")
     concerned = models.BooleanField(
         default=False,

@@ -32,12 +32,20 @@ SEEN_EVERY = 2000  # events
 LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
 _BY_COMMAND: ContextVar[bool] = ContextVar("by_command", default=False)
 PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that show text in another order
 
 
 def plain_words(text: str) -> None:
-    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
+    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason.
+
+    So it does for invisible marks that make text read as something else than it is.
+    """
     if LINK_OR_HASH.search(text):
         raise ValidationError(PLAIN_WORDS)
+    if TURNING.search(text):
+        raise ValidationError(
+            "Invisible marks turn the order of this text around: type it anew, without pasting."
+        )
 
 
 @contextmanager

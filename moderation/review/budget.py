@@ -20,6 +20,10 @@ from moderation.permissions import WELLNESS_TEAM
 from moderation.review import leases
 
 DAY, WEEK = timedelta(hours=24), timedelta(days=7)
+TOO_LOW = (
+    "Your own limit is lower than what this look costs. It opens when a lead resets your limits: "
+    "you can ask for that under Me."
+)
 STOPPED = (
     "You have reached the exposure limit. From here you work on the evidence alone, until a lead "
     "resets it: you can ask for that under Me."
@@ -45,11 +49,11 @@ class Used:
 
     @property
     def day_points(self) -> Decimal:
-        return self.day * self.price
+        return _plain(self.day * self.price)
 
     @property
     def week_points(self) -> Decimal:
-        return self.week * self.price
+        return _plain(self.week * self.price)
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,11 @@ class Standing:
 
     @property
     def day(self) -> Decimal:
-        return sum((each.day_points for each in self.used), Decimal(0))
+        return _plain(sum((each.day_points for each in self.used), Decimal(0)))
 
     @property
     def week(self) -> Decimal:
-        return sum((each.week_points for each in self.used), Decimal(0))
+        return _plain(sum((each.week_points for each in self.used), Decimal(0)))
 
     @property
     def share(self) -> float:
@@ -91,6 +95,8 @@ class Standing:
         if self.stopped:
             return STOPPED
         price = settings.EXPOSURE_POINTS[level]
+        if price > min(self.day_limit, self.week_limit):
+            return TOO_LOW
         if self.day + price > self.day_limit:
             return "This look would go past your limit for 24 hours."
         if self.week + price > self.week_limit:
@@ -132,7 +138,7 @@ def standing(
 def note_stop(*, by: User) -> None:
     """Stop a person whose looks have reached a limit of the installation; a lead resets it.
 
-    At a limit of their own nothing is written: that one opens again as time passes.
+    At a limit of their own nothing is written: as time passes, room comes back beneath it.
     """
     now = standing(by=by)
     if now.day >= settings.EXPOSURE_PER_DAY or now.week >= settings.EXPOSURE_PER_WEEK:
@@ -197,7 +203,12 @@ def reset(person: User, *, by: User, reason: str) -> None:
 
 
 def _lower(own: Decimal | None, everybody: Decimal) -> Decimal:
-    return everybody if own is None else min(own, everybody)
+    return _plain(everybody if own is None else min(own, everybody))
+
+
+def _plain(points: Decimal) -> Decimal:
+    """The same number as people write it: 60 and 0.3, not 60.0 and 0.30."""
+    return Decimal(f"{points.normalize():f}")
 
 
 def asking() -> QuerySet[Wellness]:

@@ -9,35 +9,46 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Min
 
 from moderation.models import Case, CustodyEvent
-from moderation.review import leases
+from moderation.review import leases, queue
 
 
-class TooManyHolds(Exception):
-    """The person has HOLDS_EACH cases on hold; the message says what to do."""
+class HoldRefused(Exception):
+    """As many cases, or this one for as long, as a person may hold; the message says what to do."""
 
 
 @transaction.atomic
 def hold(
     case: Case, *, by: User, token: str, hours: int, reason: str, draft: dict[str, Any]
 ) -> datetime:
-    """Turn the person's work lease into a hold of at most HOLD_HOURS and return its end.
+    """Turn the person's work lease into a hold and return its end.
+
+    However often they put it on hold, in one round it ends HOLD_HOURS after they first did.
 
     Raises:
         CaseConflict: the lease has ended, or belongs to another tab or person.
-        TooManyHolds: they have as many as one person may.
+        HoldRefused: they have as many as one person may, or had this one as long.
     """
     leases.lock_people(by)
     locked = leases.lock_worked_on(case, by=by, token=token)
     if Case.objects.on_hold().filter(leased_by=by).count() >= settings.HOLDS_EACH:
-        raise TooManyHolds(
+        raise HoldRefused(
             "You have as many cases on hold as one person may. Go on with one of them first: they "
             "stand under My cases."
         )
-    time = timedelta(hours=min(hours, settings.HOLD_HOURS))
-    leases.keep(locked, person=by, kind=Case.Lease.HOLD, time=time)
-    locked.reviews.filter(reviewer=by, ended="").update(note=reason, draft=draft)
+    now = queue.database_now()
+    own = locked.reviews.filter(reviewer=by, superseded=False)
+    since = own.aggregate(first=Min("held_since"))["first"] or now
+    left = since + timedelta(hours=settings.HOLD_HOURS) - now
+    if left <= timedelta(0):
+        raise HoldRefused(
+            f"You first put this case on hold {settings.HOLD_HOURS} hours ago, and that is as long "
+            "as one person may keep it. Answer it, hand it over or release it."
+        )
+    leases.keep(locked, person=by, kind=Case.Lease.HOLD, time=min(timedelta(hours=hours), left))
+    own.filter(ended="").update(note=reason, draft=draft, held_since=since)
     until = locked.lease_expires_at
     assert until is not None  # noqa: S101  written just above
     CustodyEvent.objects.append(

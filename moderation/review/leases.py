@@ -71,7 +71,7 @@ def keep(case: Case, *, person: User, kind: str, time: timedelta, token: str = "
 def let_go(
     case: Case,
     *,
-    by: User,
+    by: User | None,
     held_by: User | None = None,
     ended: str = Review.Ended.RELEASED,
     action: str = "case_released",

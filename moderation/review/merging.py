@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from moderation.models import Case, CustodyEvent, Decision, Entry, Flag, Match, Review
 from moderation.models.case import CaseConflict
-from moderation.review import decisions, offers, queue
+from moderation.review import decisions, leases, offers, queue
 from moderation.scanning import grouping, priorities
 from moderation.signals import case_confirmed, case_reopened
 
 ALIKE = 5  # cases that are suggested
+MERGED_MEANWHILE = "merged_meanwhile"  # why a round ended that named what became part of the case
 
 
 class NotADuplicate(offers.Refused):
@@ -106,6 +107,7 @@ def merge(case: Case, *, into: int, by: list[Review]) -> None:
         "case_joined", other, by=None, after={"case": case.pk, "entries": len(moved)}
     )
     _inherit(other, moved, unjudged=unjudged)
+    _drop_counterpart(other, case)
     priorities.rate(other)
 
 
@@ -164,6 +166,22 @@ def _inherit(other: Case, flags: list[int], *, unjudged: set[int]) -> None:
             _look_anew(other, "reopen", unjudged)
         else:
             decisions.restore(Entry.objects.filter(flag__in=flags))
+
+
+def _drop_counterpart(other: Case, case: Case) -> None:
+    """Have a case answered anew that waits for a second to agree that it is part of itself.
+
+    Somebody named this one there, and it has just become part of it: no second could agree.
+    """
+    if other.state != Case.State.PROPOSED:
+        return
+    named = other.reviews.standing().filter(answer=Review.Answer.DUPLICATE_OF)
+    if not any(root_of(pk) == other.pk for pk in named.values_list("duplicate_of", flat=True)):
+        return
+    other.refresh_from_db()  # `_inherit` moved its edit on
+    if other.leased_by is not None:
+        leases.let_go(other, by=None, held_by=other.leased_by)
+    decisions.new_round(other, "requeue", because=f"{MERGED_MEANWHILE} case {case.pk}")
 
 
 def _look_anew(other: Case, event: str, unjudged: set[int]) -> None:

@@ -73,7 +73,7 @@ def follow(review: Review, *, case: Case) -> None:
     )
     if review.duplicate_of_id is not None and merging.root_of(review.duplicate_of_id) == case.pk:
         # The other became part of this one meanwhile: there is nothing left to merge.
-        because = f"merged_meanwhile case {review.duplicate_of_id}"
+        because = f"{merging.MERGED_MEANWHILE} case {review.duplicate_of_id}"
         decisions.new_round(case, "requeue", because=because)
         return
     step = next_step(review, earlier=earlier, case=case)

@@ -1,13 +1,17 @@
 """The H1 switch: fetching is off, and no preview opens, until somebody records why that is lawful,
 under whose law, who answers for it, and until when."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from moderation.models import CustodyEvent, LegalBasis
+
+BASIS_DAYS = (
+    2 * 366
+)  # laws and agreements change: nothing is lawful for good because somebody said so
 
 
 class BasisRefused(Exception):
@@ -30,6 +34,11 @@ def switch_on(
         raise BasisRefused("Say the legal basis and the officer who answers for it.")
     if until <= timezone.now():
         raise BasisRefused("The legal basis must end in the future.")
+    if until > timezone.now() + timedelta(days=BASIS_DAYS):
+        raise BasisRefused(
+            f"A legal basis is on record for {BASIS_DAYS} days at most: choose an earlier last "
+            "day, and have it looked at again then."
+        )
     with transaction.atomic():
         LegalBasis.objects.current().update(ended_at=timezone.now())
         recorded = LegalBasis.objects.create(

@@ -49,7 +49,7 @@ def hold(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except CaseConflict:
         return too_late(request, pk)
-    except holding.TooManyHolds as refused:
+    except holding.HoldRefused as refused:
         form.add_error(None, str(refused))
         return again(request, row, hold=form)
     messages.success(request, f"Case {pk} is on hold for you until {until:%-d %b, %H:%M} UTC.")

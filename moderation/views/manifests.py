@@ -40,11 +40,18 @@ def manifests(request: HttpRequest) -> HttpResponse:
 @permission_required(MANIFEST_PUBLISH, raise_exception=True)
 def build_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     revision = get_object_or_404(Revision, pk=pk)
+    before = revision.manifests.last()
     try:
         manifest = removals.build_manifest(revision, by=person_of(request))
     except ManifestRefused as refused:
         messages.error(request, str(refused))
     else:
+        if manifest == before:
+            messages.info(
+                request,
+                f"Manifest {manifest.number} lists them all already. Nothing was built.",
+            )
+            return redirect("moderation:revision", pk=pk)
         lines = manifest.line_count
         removed = "1 removal" if lines == 1 else f"{lines:,} removals"
         messages.success(

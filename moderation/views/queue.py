@@ -59,6 +59,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             "figures": listing.figures(user),
             "form": form,
             "chips": _chips(request, chosen),
+            "not_understood": [form[name].label for name in form.errors],
             "part": part,
             "total": total,
             "by_trust": listing.by_trust(user),

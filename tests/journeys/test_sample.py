@@ -3,10 +3,12 @@ nothing else is, and every failing link has its own outcome."""
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from sample.server import PictureServer
 
@@ -102,7 +104,8 @@ def test_fetching_finds_every_planted_copy_and_counts_every_failure(
     assert "Fetching is off" in run("scan", "laion5b@v1", "--fetch", "--wait", fails=1)
     assert pictures.requests == []
 
-    run("fetching", "on", "--basis", "test", "--officer", "T. Ester", "--until", "2099-12-31")
+    soon = str(timezone.localdate() + timedelta(days=30))
+    run("fetching", "on", "--basis", "test", "--officer", "T. Ester", "--until", soon)
     result = run("scan", "laion5b@v1", "--fetch", "--wait")
 
     assert result["state"] == "finished"

@@ -14,6 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command, load_command_class
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 from pytest_django import Settings
 
@@ -22,6 +23,8 @@ from moderation.hash_lists.loading import ListOptions, load
 from moderation.models import CustodyEvent, LegalBasis
 from moderation.scanning import fetching
 from tests import pictures
+
+LAST_DAY = f"{timezone.now().year + 1}-12-31"
 
 
 def lines(*words: str, stdout: io.StringIO | None = None) -> list[dict[str, object]]:
@@ -149,8 +152,8 @@ class TestFetching:
     WORDS = ("--basis", "duty", "--officer", "T. Ester")
 
     def test_on_and_off(self) -> None:
-        [on] = lines("fetching", "on", *self.WORDS, "--until", "2099-12-31", "--json")
-        assert on == {"fetching": True, "until": "2099-12-31T23:59:59.999999+00:00"}
+        [on] = lines("fetching", "on", *self.WORDS, "--until", LAST_DAY, "--json")
+        assert on == {"fetching": True, "until": f"{LAST_DAY}T23:59:59.999999+00:00"}
         assert LegalBasis.objects.current().count() == 1
 
         [off] = lines("fetching", "off", "--json")
@@ -160,7 +163,7 @@ class TestFetching:
         assert [event.action for event in actions] == ["fetching_on", "fetching_off"]
 
     def test_with_a_jurisdiction_previews_open_too(self) -> None:
-        words = ("--jurisdiction", "Ireland", "--until", "2099-12-31", "--json")
+        words = ("--jurisdiction", "Ireland", "--until", LAST_DAY, "--json")
         lines("fetching", "on", *self.WORDS, *words)
         assert LegalBasis.objects.for_previews().get().jurisdiction == "Ireland"
 
@@ -170,8 +173,9 @@ class TestFetching:
             ("on",),
             ("on", *WORDS, "--until", "tomorrow"),
             ("on", *WORDS, "--until", "2001-01-01"),
+            ("on", *WORDS, "--until", "9999-12-31"),
             ("on", *WORDS, "--until", "2099-02-31"),
-            ("on", "--basis", " ", "--officer", "x", "--until", "2099-12-31"),
+            ("on", "--basis", " ", "--officer", "x", "--until", LAST_DAY),
         ],
     )
     def test_on_needs_a_basis_an_officer_and_a_date_to_come(self, words: tuple[str, ...]) -> None:
@@ -183,7 +187,7 @@ class TestFetching:
 
 @pytest.mark.django_db
 class TestBy:
-    WORDS = ("fetching", "on", *TestFetching.WORDS, "--until", "2099-12-31")
+    WORDS = ("fetching", "on", *TestFetching.WORDS, "--until", LAST_DAY)
 
     def test_a_step_is_recorded_under_the_person_named_and_as_made_by_command(
         self, operator: User, auditor: User, login: Callable[[User], Client]

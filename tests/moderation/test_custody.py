@@ -2,9 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
 from moderation.models import CustodyEvent, Dataset
+from moderation.models.custody import plain_words
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +94,10 @@ def test_the_database_refuses_to_empty_the_tables(table: str) -> None:
         cursor.execute("SET LOCAL breakwater.may_truncate = ''")  # as outside the tests
         with pytest.raises(DatabaseError, match=f"Cannot truncate table {table}"):
             cursor.execute(f"TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u202a", "\u2066"])
+def test_plain_words_hold_no_mark_that_turns_text_around(mark):
+    with pytest.raises(ValidationError, match="type it anew"):
+        plain_words(f"keep {mark}gnihtyreve")
+    plain_words("مرفأ \u200f(boat)")  # a mark that stands in for a letter of a direction

@@ -62,4 +62,4 @@ def _end_of(text: str) -> datetime:
             return moment
     except ValueError:
         pass
-    raise CommandError("--until takes a date such as 2030-12-31.", returncode=2)
+    raise CommandError("--until takes a date, as YYYY-MM-DD.", returncode=2)

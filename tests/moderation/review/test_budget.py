@@ -150,3 +150,20 @@ def test_the_banner_comes_before_the_stop(entry, reviewer, settings):
     assert not budget.standing(by=reviewer).near
     looked(reviewer, 1)
     assert budget.standing(by=reviewer).near
+
+
+def test_a_limit_below_the_price_of_a_look_says_that_time_does_not_help(entry, reviewer):
+    queue.claim(entry.flag.case, by=reviewer)
+    budget.lower(by=reviewer, day=Decimal("0.5"), week=None)
+    assert locked(entry, reviewer, 1) == ""
+    assert "lower than what this look costs" in locked(entry, reviewer, 3)
+    budget.lower(by=reviewer, day=Decimal(0), week=None)
+    assert "lower than what this look costs" in locked(entry, reviewer, 1)
+    assert budget.standing(by=reviewer).spent
+
+
+def test_points_read_as_people_write_them(entry, reviewer):
+    looked(reviewer, 2, times=2)
+    budget.lower(by=reviewer, day=Decimal("12.0"), week=Decimal("40.5"))
+    now = budget.standing(by=reviewer)
+    assert [str(each) for each in (now.day, now.day_limit, now.week_limit)] == ["1", "12", "40.5"]

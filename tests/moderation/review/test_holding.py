@@ -56,11 +56,32 @@ def test_never_longer_than_it_may_be(reviewer, settings):
     assert until <= queue.database_now() + timedelta(hours=settings.HOLD_HOURS)
 
 
+def test_in_one_round_it_ends_a_day_after_the_first_hold(reviewer, second_reviewer, settings):
+    case = make_case()
+    first = hold(case, reviewer, hours=4)
+    early = timezone.now() - timedelta(hours=settings.HOLD_HOURS - 1)
+    case.reviews.update(held_since=early)
+    until = hold(case, reviewer, hours=settings.HOLD_HOURS)  # an hour of the day is left
+    assert until < first
+    assert timedelta(0) < until - queue.database_now() <= timedelta(hours=1)
+    end_lease(case)
+    case.reviews.update(held_since=early - timedelta(hours=2))
+    with pytest.raises(holding.HoldRefused, match="first put this case on hold 24 hours ago"):
+        hold(case, reviewer)  # a fresh lease of it starts no second day
+    held = Case.objects.worked_on_by(reviewer).get()
+    queue.release(held, by=reviewer, token=held.lease_token)
+    hold(case, second_reviewer)
+    end_lease(case)
+    settled(settled(case, reviewer, "REMOVE_KNOWN"), second_reviewer, "REMOVE_KNOWN")
+    decisions.reopen(Case.objects.get(pk=case.pk), because="new_match")
+    hold(case, reviewer)  # a new round
+
+
 def test_three_a_person(reviewer, second_reviewer):
     for _ in range(3):
         hold(make_case(), reviewer)
     fourth = make_case()
-    with pytest.raises(holding.TooManyHolds, match="as many cases on hold"):
+    with pytest.raises(holding.HoldRefused, match="as many cases on hold"):
         hold(fourth, reviewer)
     assert Case.objects.worked_on_by(reviewer).get() == fourth
     hold(make_case(), second_reviewer)

@@ -205,6 +205,32 @@ def test_two_cases_that_name_each_other_end_in_one(two, reviewer, second_reviewe
     assert len(entries_of(other)) == 2
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_a_case_that_waits_to_be_part_of_what_joined_it_is_answered_anew(
+    two, reviewer, second_reviewer, person, held
+):
+    case, other = two
+    third = person("tess", "reviewer")
+    settled(other, reviewer, DUPLICATE, duplicate_of=case.pk)  # now waits for a second
+    lease = queue.claim(Case.objects.get(pk=other.pk), by=third) if held else None
+    assert merged(case, other, reviewer, second_reviewer).state == "merged"
+    other.refresh_from_db()
+    assert (other.state, other.reviews.standing().count()) == ("open", 0)
+    assert other.reopened_because == f"merged_meanwhile case {case.pk}"
+    assert not Case.objects.leased().exists()
+    if lease is not None:
+        assert not queue.release(other, by=third, token=lease.lease_token)
+    assert queue.claim(other, by=reviewer).leased_by == reviewer
+
+
+def test_a_case_that_waits_for_another_merge_goes_on_waiting(two, reviewer, second_reviewer):
+    case, other = two
+    third = make_case(near=True)
+    settled(other, reviewer, DUPLICATE, duplicate_of=third.pk)
+    merged(case, other, reviewer, second_reviewer)
+    assert Case.objects.get(pk=other.pk).state == "proposed"
+
+
 def test_a_chain_ends_where_its_root_is_and_parts_again(two, reviewer, lead):
     a, b = two
     c = make_case(near=True)

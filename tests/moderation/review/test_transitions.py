@@ -22,6 +22,7 @@ TABLE = {
     ("answered", "merge"): "merged",
     ("answered", "close"): "closed",
     ("answered", "requeue"): "open",
+    ("proposed", "requeue"): "open",
     ("disputed", "requeue"): "open",
     ("escalated", "requeue"): "open",
     ("waiting", "wake"): "open",

@@ -231,3 +231,10 @@ def test_the_case_in_work_is_named_on_every_page(login, reviewer, second_reviewe
     assert own.count("data-lease=") == 1
     for other in (second_reviewer, auditor):
         assert "data-lease=" not in login(other).get("/").content.decode()
+
+
+def test_what_is_too_large_is_said_in_words(login, reviewer, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    answer = login(reviewer).post("/me/limits/", {"day": "1" * 2000})
+    assert answer.status_code == 400
+    assert "Nothing was done. Go back, shorten what you wrote" in answer.content.decode()

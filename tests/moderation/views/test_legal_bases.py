@@ -51,6 +51,7 @@ def test_it_is_recorded_and_ended(login, operator):
         {"until": ""},
         {"until": "2001-01-01"},
         {"until": "2099-02-31"},
+        {"until": "9999-12-31"},
         {"jurisdiction": "x" * 101},
     ],
 )

@@ -50,8 +50,9 @@ def test_build(login, operator, reviewer, second_reviewer):
     assert (level, words.partition(".")[0]) == ("success", "Manifest 1 stands: 1 removal")
     assert "manage.py import_dataset DIR --dataset harbour --revision LABEL" in text(answer)
     assert (Manifest.objects.get().built_by, Manifest.objects.get().line_count) == (operator, 1)
-    build(login(operator), revision)
-    assert Manifest.objects.count() == 1  # nothing was added since
+    again = build(login(operator), revision)
+    assert notes(again) == [("info", "Manifest 1 lists them all already. Nothing was built.")]
+    assert Manifest.objects.count() == 1
 
 
 def test_with_nothing_to_remove_it_says_so(login, operator):

@@ -130,7 +130,7 @@ def test_my_data_are_mine_alone(login, reviewer, second_reviewer):
     assert "no-store" in answer["Cache-Control"]
     told = answer.json()
     assert [look["level"] for look in told["looks"]] == [2]
-    assert told["limits"]["points_in_24_hours"] == "4.0"
+    assert told["limits"]["points_in_24_hours"] == "4"
     assert told["settings"]["left_out"] == ["other"]
 
 

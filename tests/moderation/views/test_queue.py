@@ -322,3 +322,12 @@ def test_links_are_counted_once_each_with_what_is_known_of_them(login, reviewer)
     Case.objects.update(facets=["link:gone"])
     [row] = login(reviewer).get(URL).context["rows"]
     assert (row.entries, row.links, row.link_state) == (3, 2, "gone")
+
+
+def test_a_filter_that_is_not_understood_is_said(login, reviewer):
+    case = make_case()
+    page = login(reviewer).get(URL, {"triage": "loud", "list": "77", "match": "exact"})
+    assert rows(page) == [case.pk]
+    words = page.content.decode()
+    assert "Not understood, and left out: Triage, List." in words
+    assert "Not understood" not in login(reviewer).get(URL, {"match": "exact"}).content.decode()
