@@ -11,18 +11,21 @@ from PIL import Image
 from sample import drawing, tiles
 from sample.common import SampleError
 
-# As links of a crawl are: 0.52 megapixels on average, both upright and wide.
+# As links of a crawl are: 0.52 megapixels on average, upright and wide. Hardly two pictures are
+# of one size: each side is longer or shorter by up to VARIED of it, so that whoever keeps something
+# for each size finds as much of it again as in a crawl, or less.
 SIZES = (
     *((640, 480), (800, 600), (1024, 768), (1024, 683), (512, 512), (600, 800), (900, 600)),
     *((768, 768), (683, 1024), (500, 375)),
 )
 LARGE = (2600, 1950)  # ten times as many pixels
+VARIED = 0.2
 DRAWN = 4  # one in so many is drawn
 CUTS = 12  # views of one wallpaper at most
 
 
 def jpegs(count: int, *, large: bool = False, seed: int = 3) -> list[bytes]:
-    """Return ``count`` JPEG files of different views, of SIZES or all of size LARGE."""
+    """Return ``count`` JPEG files of different views, about SIZES or LARGE large."""
     return [jpeg(image) for image in islice(images(large=large, seed=seed), count)]
 
 
@@ -35,10 +38,16 @@ def images(*, large: bool = False, seed: int = 3) -> Iterator[Image.Image]:
     number = 0
     views = _views(random, large=large)
     while True:
-        size = LARGE if large else SIZES[number % len(SIZES)]
+        size = varied(random, LARGE if large else SIZES[number % len(SIZES)])
         view = None if number % DRAWN == 0 else next(views, None)
         yield drawing.draw(number, size=size) if view is None else view.resize(size)
         number += 1
+
+
+def varied(random: np.random.Generator, size: tuple[int, int]) -> tuple[int, int]:
+    """Return a size near ``size``; the mean of the areas stays."""
+    width, height = (round(side * random.uniform(1 - VARIED, 1 + VARIED)) for side in size)
+    return width, height
 
 
 def jpeg(image: Image.Image, *, quality: int = 82) -> bytes:

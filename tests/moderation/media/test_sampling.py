@@ -23,6 +23,39 @@ def test_weights_of_each_sample_sum_to_one_within_the_copy(eighths, reverse):
             assert (first + count).max() <= -(-size * eighths // 8)
 
 
+def blurred(size: int) -> np.ndarray:
+    """Two box filters along an axis of so many pixels, as a matrix: windows are cut at the ends."""
+    window = (size + 127) // 128
+    lead = (window + 2) // 2 - 1
+    box = np.zeros((size, size))
+    for at in range(size):
+        inside = slice(max(0, at - (window - 1 - lead)), min(size, at + lead + 1))
+        box[at, inside] = 1 / (inside.stop - inside.start)
+    return box @ box
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("eighths", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("stored", [90, 257, 640, 1001])
+def test_the_weights_are_those_of_two_box_filters(stored, eighths, reverse):
+    for size, start in ((stored, 0), (stored + 70, -35), (stored - 20, 11)):
+        whole = blurred(size)[[((2 * k + 1) * size) // 128 for k in range(64)]]
+        expected = np.zeros((64, -(-stored * eighths // 8)))
+        for pixel in range(size):
+            at = min(max((size - 1 - pixel if reverse else pixel) + start, 0), stored - 1) * eighths
+            inside = min(eighths, 8 - at % 8)
+            expected[:, at // 8] += whole[:, pixel] * inside / eighths
+            if inside < eighths:
+                expected[:, at // 8 + 1] += whole[:, pixel] * (eighths - inside) / eighths
+        first, count, weights = sampling.band(
+            stored, size=size, start=start, reverse=reverse, eighths=eighths
+        )
+        found = np.zeros_like(expected)
+        for k in range(64):
+            found[k, first[k] : first[k] + count[k]] = weights[k, : count[k]]
+        assert np.allclose(found, expected, atol=1e-6)
+
+
 def hash_of(luma, rows, columns):
     return pdq.part_hash(View.of(luma), rows, columns)[0]
 
