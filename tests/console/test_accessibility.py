@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from moderation.evidence import legal_holds
 from moderation.hash_lists import values
 from moderation.models import Case, Entry
+from moderation.people import fetch_granting
 from moderation.review import holding, pinning, queue
 from tests.access.addresses import Line, Objects
 from tests.access.test_addresses import WHO, read
@@ -132,6 +133,7 @@ def with_rows(cast: dict[str, User]) -> list[Place]:
     type(aside).objects.filter(pk=aside.pk).update(set_aside_at=timezone.now())
     flagged_case(used)
     record_basis()
+    fetch_granting.give(cast["list_manager"], by=cast["operator"], days=30)
     return [
         ("overview-rows", "every", "/"),
         *[(f"{name}-rows", "every", f"/{name}/") for name in LISTS],
@@ -144,6 +146,7 @@ def with_rows(cast: dict[str, User]) -> list[Place]:
         ("known-hash-disabled", "every", f"/hash-lists/known/{disabled.pk}/"),
         ("known-hash-in-use", "every", f"/hash-lists/known/{used.pk}/"),
         ("member", "every", f"/team/{cast['reviewer'].pk}/"),
+        ("member-fetching", "operator", f"/team/{cast['list_manager'].pk}/"),
         ("not-there", "every", "/cases/1000000000/"),
         ("not-allowed", "reviewer", "/audit/"),
     ]
@@ -208,6 +211,7 @@ def in_states(cast: dict[str, User]) -> list[Place]:
         ("queue-reviewer", "reviewer", "/queue/"),
         ("queue-filtered", "reviewer", "/queue/?match=near&trust=trusted"),
         ("queue-no-case-fits", "reviewer", "/queue/?due=over&link=gone"),
+        ("queue-not-understood", "reviewer", "/queue/?list=77&triage=high"),
         ("queue-lead", "lead", "/queue/"),
         ("my-cases-kept", "second", "/my-cases/"),
         ("case-held", "reviewer", at(held)),
