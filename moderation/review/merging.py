@@ -108,6 +108,7 @@ def merge(case: Case, *, into: int, by: list[Review]) -> None:
     )
     _inherit(other, moved, unjudged=unjudged)
     _drop_counterpart(other, case)
+    _keep_from_concerned(other, case)
     priorities.rate(other)
 
 
@@ -182,6 +183,22 @@ def _drop_counterpart(other: Case, case: Case) -> None:
     if other.leased_by is not None:
         leases.let_go(other, by=None, held_by=other.leased_by)
     decisions.new_round(other, "requeue", because=f"{MERGED_MEANWHILE} case {case.pk}")
+
+
+def _keep_from_concerned(other: Case, case: Case) -> None:
+    """Leave the other case, too, to those who do not know somebody concerned by what joined it."""
+    known = Review.objects.concerned().filter(case=other).values("reviewer")
+    people = case.reviews.concerned().exclude(reviewer__in=known).values_list("reviewer", flat=True)
+    for person in people.order_by().distinct():
+        other.reviews.create(
+            reviewer_id=person,
+            stage=Review.Stage.FIRST,
+            ended=Review.Ended.SKIPPED,
+            superseded=True,
+            concerned=True,
+        )
+        if other.leased_by is not None and other.leased_by_id == person:
+            leases.let_go(other, by=None, held_by=other.leased_by)
 
 
 def _look_anew(other: Case, event: str, unjudged: set[int]) -> None:

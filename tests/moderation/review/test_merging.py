@@ -5,7 +5,7 @@ import pytest
 from moderation.evidence import legal_holds
 from moderation.models import Case, CustodyEvent, Entry, Flag, Match, Removal, Review
 from moderation.models.case import CaseConflict
-from moderation.review import answers, decisions, merging, offers, queue
+from moderation.review import answers, decisions, merging, offers, passing, queue
 from tests.moderation.review.making import (
     add_entry,
     answer,
@@ -220,6 +220,24 @@ def test_a_case_that_waits_to_be_part_of_what_joined_it_is_answered_anew(
     assert not Case.objects.leased().exists()
     if lease is not None:
         assert not queue.release(other, by=third, token=lease.lease_token)
+    assert queue.claim(other, by=reviewer).leased_by == reviewer
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_who_may_know_somebody_concerned_is_kept_from_what_a_case_joins(
+    two, reviewer, second_reviewer, person, held
+):
+    case, other = two
+    third = person("tess", "reviewer")
+    lease = queue.claim(case, by=third)
+    reason = passing.SkipReason.CONCERNED
+    passing.skip(case, by=third, token=lease.lease_token, reason=reason)
+    if held:
+        queue.claim(other, by=third)
+    merged(Case.objects.get(pk=case.pk), other, reviewer, second_reviewer)
+    assert not Case.objects.leased().exists()
+    with pytest.raises(queue.NotYours, match="left to others for good"):
+        queue.claim(other, by=third)
     assert queue.claim(other, by=reviewer).leased_by == reviewer
 
 
