@@ -24,7 +24,7 @@ from sample.server import PictureServer
 SECONDS = 240  # for one command
 
 Run = Callable[..., Any]
-StartWorker = Callable[[], "subprocess.Popen[bytes]"]
+StartWorker = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture(scope="session")
@@ -121,12 +121,12 @@ def worker(surroundings: dict[str, str], tmp_path: Path) -> Iterator[StartWorker
     """Start Celery workers; each one's log goes to ``worker.log``; all are stopped at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> "subprocess.Popen[bytes]":
+    def start(*, processes: int = 2) -> "subprocess.Popen[bytes]":
         with (tmp_path / "worker.log").open("a") as log:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "celery", "-A", "config", "worker"),
-                    *("--concurrency", "2", "-Q", "default,fetch,match,report"),
+                    *("--concurrency", str(processes), "-Q", "default,fetch,match,report"),
                     *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
                 ],
                 cwd=env.PROJECT,
