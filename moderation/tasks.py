@@ -18,7 +18,7 @@ from moderation.matching.index import IndexCorrupt
 from moderation.models import CaseTally, ChainCheck, HashListVersion, ListPrecision, Scan, ShardScan
 from moderation.models.case import CaseConflict
 from moderation.review import answers, decisions, queue, waiting
-from moderation.scanning import pipeline, planning, priorities, rescans, sweeping
+from moderation.scanning import indexes, pipeline, planning, priorities, rescans, sweeping
 from moderation.scanning.heartbeat import Stopped
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ def resume_lost() -> None:
 @shared_task
 def rescan_due() -> None:
     """On a schedule, and when a list was loaded: what a new version withdrew goes back to people,
-    and what it added is compared with the ledgers."""
+    what it added is compared with the ledgers, and a file of known hashes that the lists have
+    outgrown is built anew while others go on with the old one."""
     for version in versions_to_heed():
         reopen_withdrawn(version)
     for each in rescans.due():
@@ -65,6 +66,7 @@ def rescan_due() -> None:
             logger.info("rescan of revision %s waits for the scan under way", each.revision.pk)
             continue
         feed(scan)
+    indexes.build_outgrown()
 
 
 @shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)

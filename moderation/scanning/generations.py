@@ -11,6 +11,7 @@ from moderation.models import HashListVersion
 
 WHOLE_BELOW = 200_000  # values: so few are built anew in a second, and asked faster in one file
 SHARE = 8  # a change larger than 1/SHARE of its base becomes part of a new base
+MEANWHILE = 2  # until that is built, one up to 1/MEANWHILE of all that stands lies beside the old
 
 
 @dataclass(frozen=True, order=True)
@@ -28,21 +29,37 @@ def base_of(spans: Iterable[Span]) -> list[Span]:
     The versions are gone through in the order in which they were loaded. Whenever what changed
     since the base is much beside it, the base moves on to there.
     """
+    return bases_of(spans)[0]
+
+
+def bases_of(spans: Iterable[Span]) -> list[list[Span]]:
+    """Return the spans of ``base_of``, and behind them those of earlier bases that may stand in for
+    it, the last first: large ones, beside which what came since is not too much."""
     spans = sorted(spans)
     wanted = {each.list_id: each for each in spans}
+    passed: list[
+        tuple[dict[int, int], int]
+    ] = []  # large bases, and how much had changed until then
     base: dict[int, int] = {}
     reached: dict[int, int] = {}
-    changed = standing = 0
+    changed = standing = ever = 0
     for version in HashListVersion.objects.filter(hash_list__in=wanted).order_by("loaded_at", "pk"):
         span = wanted[version.hash_list_id]
         if not span.after < version.number <= span.upto:
             continue
         reached[span.list_id] = version.number
-        changed += version.new + version.changed + version.removed
+        moved = version.new + version.changed + version.removed
+        changed, ever = changed + moved, ever + moved
         standing += version.new - version.removed
         if standing < WHOLE_BELOW or changed * SHARE > standing:
             base, changed = dict(reached), 0
-    return [replace(each, upto=base[each.list_id]) for each in spans if each.list_id in base]
+            if standing >= WHOLE_BELOW:
+                passed.append((base, ever))
+    near = [each for each, until in reversed(passed) if (ever - until) * MEANWHILE <= standing]
+    return [
+        [replace(each, upto=upto[each.list_id]) for each in spans if each.list_id in upto]
+        for upto in (base, *(each for each in near if each != base))
+    ]
 
 
 def after(base: Iterable[Span], spans: Iterable[Span]) -> list[Span]:

@@ -1,7 +1,8 @@
 """Index files of known hashes: built once from PostgreSQL for a set of list versions, then shared.
 
 A file is named by what it holds, so it is never changed: another set of versions is another file,
-or the same one and beside it a small file of what changed since (`generations`).
+or the same one and beside it a small file of what changed since (`generations`). While a new large
+file is not built yet, the one before and a larger change do.
 """
 
 import fcntl
@@ -10,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,18 @@ from moderation.models.known_block import number_of
 from . import generations
 from .generations import Span
 
-__all__ = ["Span", "location_of", "names_of", "open_index", "spans_in_force"]
+__all__ = [
+    "Span",
+    "build_outgrown",
+    "location_of",
+    "names_of",
+    "open_index",
+    "spans_in_force",
+    "standing_sets",
+]
 
 Parts = dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
+Contents = Callable[[], tuple[Parts, dict[str, NDArray[np.int64]]]]
 
 LAYOUT = 3  # of the choice of rows; part of the name
 LOCK = 0x494E4458  # class of the advisory locks; one key per file
@@ -43,6 +54,14 @@ def spans_in_force(lists: Iterable[HashList] | None = None) -> list[Span]:
     """The whole current version of every list in force, or of those given."""
     chosen = HashList.objects.in_force() if lists is None else lists
     return [Span(each.pk, 0, each.current.number) for each in chosen if each.current]
+
+
+def standing_sets() -> list[list[Span]]:
+    """What is opened whenever something is scanned or screened from now on."""
+    lists = HashList.objects.in_force().select_related("current")
+    flagging = lists.flagging()
+    sets = (flagging, flagging.exclude(trust=HashList.Trust.TRIAL), lists.negative())
+    return [spans_in_force(each) for each in sets]
 
 
 def name_of(spans: Iterable[Span]) -> str:
@@ -66,11 +85,7 @@ def name_of(spans: Iterable[Span]) -> str:
 def names_of(spans: Iterable[Span]) -> list[str]:
     """The names of the files that make the index for these spans: one, or a base and its change."""
     spans = _filled(spans)
-    base = generations.base_of(spans)
-    first, whole = name_of(base), name_of(spans)
-    if first == whole:
-        return [first]
-    return [first, hashlib.sha256(f"{first}|{whole}".encode()).hexdigest()[:32] + ".index"]
+    return _names(name_of(generations.base_of(spans)), name_of(spans))
 
 
 def location_of(name: str) -> str:
@@ -85,11 +100,40 @@ def open_index(spans: Iterable[Span]) -> KnownIndex:
     mapped for those that have it.
     """
     spans = _filled(spans)
-    base, names = generations.base_of(spans), names_of(spans)
-    first = _segment(names[0], lambda: (_parts(base), {}))
+    base, name = _at_hand(generations.bases_of(spans))
+    names = _names(name, name_of(spans))
+    first = _segment(names[0], partial(_whole, base))
     if len(names) == 1:
         return KnownIndex(first)
     return KnownIndex(first, _segment(names[1], lambda: _changed(first, base, spans)))
+
+
+def build_outgrown() -> int:
+    """Build those large files of `standing_sets` in whose place an earlier one is opened; return
+    how many."""
+    built = 0
+    for spans in standing_sets():
+        bases = generations.bases_of(_filled(spans))
+        if _at_hand(bases)[0] != bases[0]:
+            _build(name_of(bases[0]), partial(_whole, bases[0]))
+            built += 1
+    return built
+
+
+def _at_hand(bases: list[list[Span]]) -> tuple[list[Span], str]:
+    """Return the first of these bases and its name; or while nobody has built that one, those of
+    one that is there."""
+    named = ((base, name_of(base)) for base in bases)
+    newest = next(named)
+    if len(bases) == 1 or _used(location_of(newest[1])):
+        return newest
+    return next((each for each in named if _used(location_of(each[1]))), newest)
+
+
+def _names(base: str, whole: str) -> list[str]:
+    if base == whole:
+        return [base]
+    return [base, hashlib.sha256(f"{base}|{whole}".encode()).hexdigest()[:32] + ".index"]
 
 
 def _filled(spans: Iterable[Span]) -> list[Span]:
@@ -97,21 +141,25 @@ def _filled(spans: Iterable[Span]) -> list[Span]:
     return sorted(each for each in spans if each.after < each.upto)
 
 
-def _segment(
-    name: str, contents: Callable[[], tuple[Parts, dict[str, NDArray[np.int64]]]]
-) -> Segment:
+def _segment(name: str, contents: Contents) -> Segment:
     location = location_of(name)
     if not _used(location):
-        with _alone(name):
-            if not files.exists(location):  # nobody else has built it meanwhile
-                parts, withdrawn = contents()
-                with files.write_atomically(location, private=True) as stream:
-                    write_index(stream, parts, withdrawn)
+        _build(name, contents)
     segment = _open.pop(name, None) or Segment.open(_local(location, name))
     _open[name] = segment
     for old in list(_open)[:-MOST_OPEN]:
         _open.pop(old, None)
     return segment
+
+
+def _build(name: str, contents: Contents) -> None:
+    location = location_of(name)
+    with _alone(name):
+        if files.exists(location):
+            return  # somebody else has built it meanwhile
+        parts, withdrawn = contents()
+        with files.write_atomically(location, private=True) as stream:
+            write_index(stream, parts, withdrawn)
 
 
 def _used(location: str) -> bool:
@@ -152,6 +200,10 @@ def _alone(name: str) -> Iterator[None]:
 def _parts(spans: list[Span]) -> Parts:
     parts = {algorithm: _known(spans, algorithm) for algorithm in MATCHED}
     return {algorithm: part for algorithm, part in parts.items() if len(part[1])}
+
+
+def _whole(base: list[Span]) -> tuple[Parts, dict[str, NDArray[np.int64]]]:
+    return _parts(base), {}
 
 
 def _changed(

@@ -8,7 +8,6 @@ from django.conf import settings
 
 from config import env
 from moderation import files
-from moderation.models import HashList
 
 from . import indexes
 
@@ -25,7 +24,9 @@ def sweep() -> int:
     Whoever has one mapped keeps it. Whoever needs one again builds it again. In S3 nothing tells
     when a file was last read: there three days after it was written are meant.
     """
-    needed = _needed()
+    needed = frozenset(
+        name for spans in indexes.standing_sets() for name in indexes.names_of(spans)
+    )
     places = [files.join(settings.LEDGER_URL, "indexes")]
     if files.local_path(places[0]) is None:
         places.append(str(env.DATA / "cache" / "indexes"))  # copies to be mapped
@@ -39,15 +40,6 @@ def sweep() -> int:
     if deleted:
         logger.info("%s index files deleted that nobody needs", deleted)
     return deleted
-
-
-def _needed() -> frozenset[str]:
-    """What is opened whenever something is scanned or screened from now on."""
-    lists = HashList.objects.in_force().select_related("current")
-    flagging = lists.flagging()
-    sets = (flagging, flagging.exclude(trust=HashList.Trust.TRIAL), lists.negative())
-    spans = [indexes.spans_in_force(each) for each in sets]
-    return frozenset(name for each in spans for name in indexes.names_of(each))
 
 
 def _old(place: str, needed: frozenset[str]) -> Iterable[files.Listed]:

@@ -4,8 +4,9 @@ change answer as one file, are built once, and are deleted when nobody needs the
 import gc
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -126,6 +127,71 @@ def test_a_small_version_leaves_the_large_file_as_it_is(
     assert merged not in names
 
 
+def test_nobody_waits_for_a_new_large_file_while_the_old_one_can_go_on(
+    load_list: LoadList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "WHOLE_BELOW", 10)
+    pool = hashes(np.random.default_rng(0), 60)
+    load_list("demo", "1", lines_of(pool, range(40)))
+    indexes.open_index(indexes.spans_in_force())
+    [old] = names_here()
+    load_list("demo", "2", lines_of(pool, range(1, 55)))
+    spans = indexes.spans_in_force()
+    [new] = indexes.names_of(spans)
+    with other_building(new):
+        begin = time.monotonic()
+        meanwhile = indexes.open_index(spans)
+        assert time.monotonic() - begin < indexes.BUILD_SECONDS / 10
+    assert {each[1] for each in met(meanwhile, pool)} == set(range(1, 55))
+    [change] = names_here() - {old}
+    assert change != new
+
+    assert indexes.build_outgrown() == 1
+    assert names_here() == {old, change, new}
+    settled = indexes.open_index(spans)
+    assert met(settled, pool) == met(meanwhile, pool)
+    assert list(indexes._open)[-1] == new
+    assert indexes.build_outgrown() == 0
+
+
+def test_a_change_of_more_than_half_is_no_stand_in(
+    load_list: LoadList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "WHOLE_BELOW", 10)
+    pool = hashes(np.random.default_rng(0), 60)
+    load_list("demo", "1", lines_of(pool, range(20)))
+    indexes.open_index(indexes.spans_in_force())
+    load_list("demo", "2", lines_of(pool, range(60)))
+    spans = indexes.spans_in_force()
+    indexes.open_index(spans)
+    assert indexes.names_of(spans) == [list(indexes._open)[-1]]
+    assert indexes.build_outgrown() == 0
+
+
+def names_here() -> set[str]:
+    """The files of this test's folder."""
+    return {path.name for path in Path(files.local_path(indexes.location_of("x"))).parent.iterdir()}
+
+
+@contextmanager
+def other_building(name: str) -> Iterator[None]:
+    """Hold the lock of a file, as somebody who builds it does."""
+    with ThreadPoolExecutor(1) as other:
+
+        def hold() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [indexes.LOCK, name])
+
+        def let_go() -> None:
+            connection.close()  # its own, not that of this thread
+
+        other.submit(hold).result()
+        try:
+            yield
+        finally:
+            other.submit(let_go).result()
+
+
 def test_a_damaged_change_is_refused(load_list: LoadList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generations, "WHOLE_BELOW", 10)
     pool = hashes(np.random.default_rng(0), 60)
@@ -178,21 +244,9 @@ def test_whoever_waits_too_long_for_the_other_builds_too(
     load_list("demo", "1", [md5_of(drawn[0])])
     spans = indexes.spans_in_force()
     monkeypatch.setattr(indexes, "BUILD_SECONDS", 0.3)
-    with ThreadPoolExecutor(1) as other:
-
-        def hold() -> None:
-            with connection.cursor() as cursor:
-                [name] = indexes.names_of(spans)
-                cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [indexes.LOCK, name])
-
-        def let_go() -> None:
-            connection.close()  # its own, not that of this thread
-
-        other.submit(hold).result()
-        try:
-            assert indexes.open_index(spans).sizes == {"md5": 1}
-        finally:
-            other.submit(let_go).result()
+    [name] = indexes.names_of(spans)
+    with other_building(name):
+        assert indexes.open_index(spans).sizes == {"md5": 1}
 
 
 class TestSweep:
@@ -216,13 +270,14 @@ class TestSweep:
             if held is not None:
                 mapped, before = held, met(held, pool)
         indexes.open_index(indexes.spans_in_force())
-        assert len(list(self.folder().iterdir())) == 3
+        assert indexes.build_outgrown() == 1
+        assert len(list(self.folder().iterdir())) == 4
         for path in self.folder().iterdir():
             self.aged(path)
         (self.folder() / ".0123.part").write_bytes(b"left by a writer that was killed")
         self.aged(self.folder() / ".0123.part")
         (self.folder() / ".4567.part").write_bytes(b"of one that writes")
-        assert sweeping.sweep() == 3
+        assert sweeping.sweep() == 4
         needed = indexes.names_of(indexes.spans_in_force())
         assert {path.name for path in self.folder().iterdir()} == {*needed, ".4567.part"}
         assert met(mapped, pool) == before
