@@ -3,7 +3,8 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -38,6 +39,24 @@ def own_database(
             yield data
         finally:
             connections.close_all()
+
+
+def spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Return CPU seconds of this process and of the database's own for its connection together,
+    and seconds by the clock. Linux only."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    begin = time.process_time() + _cpu_of(pid), time.monotonic()
+    work()
+    return time.process_time() + _cpu_of(pid) - begin[0], time.monotonic() - begin[1]
+
+
+def _cpu_of(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
 
 
 def _end(number: int, frame: FrameType | None) -> None:

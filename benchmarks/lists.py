@@ -5,13 +5,10 @@ is work of both. Of wall clock time the ratio is shown too.
 """
 
 import io
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.database import own_database
+from benchmarks.database import own_database, spent
 from benchmarks.matching import hashes
 from benchmarks.table import Goal, Results, Row, rate, subject
 
@@ -50,12 +47,12 @@ def _load(results: Results, count: int) -> None:
         def copying(texts: list[str] = texts) -> None:
             _copy(texts)
 
-        ours.append(_spent(loading))
-        bare.append(_spent(copying))
+        ours.append(spent(loading))
+        bare.append(spent(copying))
     goal = Goal(3, 1.5, fewer=True) if count >= 1_000_000 else Goal()
     size = f"{count:,} values"
     for what, at, asked in (("CPU", 0, goal), ("wall clock", 1, Goal())):
-        our, their = (sorted(each[at] for each in spent)[REPEATS // 2] for spent in (ours, bare))
+        our, their = (sorted(each[at] for each in taken)[REPEATS // 2] for taken in (ours, bare))
         cells = (rate(count, our), f"COPY {rate(count, their)}", our / their, asked)
         results.rows.append(Row(f"loading a hash list, {what} time", size, *cells))
 
@@ -68,24 +65,6 @@ def _copy(texts: list[str]) -> None:
         with cursor.copy("COPY bare_copy FROM STDIN") as copy:
             for start in range(0, len(texts), 4096):
                 copy.write("".join(f"\\\\x{text}\n" for text in texts[start : start + 4096]))
-
-
-def _spent(work: Callable[[], None]) -> tuple[float, float]:
-    """Return CPU seconds of both processes and seconds by the clock."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
-        cursor.execute("SELECT pg_backend_pid()")
-        pid = cursor.fetchone()[0]
-    begin = time.process_time() + _cpu_of(pid), time.monotonic()
-    work()
-    return time.process_time() + _cpu_of(pid) - begin[0], time.monotonic() - begin[1]
-
-
-def _cpu_of(pid: int) -> float:
-    """Return the CPU seconds of another process on this machine; Linux only."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
 
 
 if __name__ == "__main__":
