@@ -16,6 +16,13 @@ SCHEMES = ("http", "https")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_URL = 8192
 _REFUSED = re.compile(r'[\x00-\x20\\<>"\x7f]')
+# What most links are: in their normal form already. Nothing in it is to be encoded or decoded, no
+# segment of the path is a step back, so the long way below would give it as it is.
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9_-]++(?:\.[a-z0-9_-]++)*+)(?::([1-5][0-9]{4}|[1-9][0-9]{0,3}))?+"
+    r"((?:/(?!\.)[\w.~!$&'()*+,;=:@-]*+)++(?:\?[\w.~!$&'()*+,;=:@/?-]++)?+)",
+    re.ASCII,
+)
 _LOWEST_OPEN_PORT = 1024  # beside 80 and 443
 # Services above that port that take a request line for something else (the WHATWG list of bad
 # ports, and stores that answer plain text).
@@ -53,6 +60,9 @@ def link(url: str) -> Link:
     Everything is read from one normalised form, so that there are no two opinions on where it goes.
     """
     url = url.strip()
+    plain = _PLAIN.fullmatch(url) if len(url) <= _LONGEST_URL else None
+    if plain is not None:
+        return _plain_link(*plain.groups())
     if len(url) > _LONGEST_URL or _REFUSED.search(url):
         raise LinkRefused("bad_url")
     scheme, colon, rest = url.partition(":")
@@ -83,6 +93,12 @@ def link(url: str) -> Link:
     return Link(
         request.url, parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], parts.netloc, target
     )
+
+
+def _plain_link(scheme: str, host: str, port: str | None, target: str) -> Link:
+    authority = f"{host}:{port}" if port else host
+    number = int(port) if port else _DEFAULT_PORTS[scheme]
+    return Link(f"{scheme}://{authority}{target}", scheme, host, number, authority, target)
 
 
 def check_port(port: int) -> None:

@@ -27,7 +27,7 @@ from .hosts import Hosts
 from .matcher import Matcher
 
 WINDOW_ROWS = 16_384  # entries that may be under way, or done and waiting for an earlier one
-HASHED_AT_ONCE = 128  # pictures looked up together: many queries share what they read of an index
+LOOKED_UP_AT_ONCE = 512  # pictures at most: many queries share what they read of an index
 TICK = 0.2  # seconds after which a stopped scan is noticed
 PATIENCE = 2.0  # seconds for threads to end; only the look-up of a name can take longer
 
@@ -195,14 +195,21 @@ class Flow:
                     self._given.notify()
 
     def _hash(self) -> None:
-        """What a thread for the pictures does."""
-        while works := self._next_ready():
-            decoded = []
-            for work in works:
-                if self._stopping:
-                    return
+        """What a thread for the pictures does: hash what is ready, then look all of it up."""
+        share = self._memory // (4 * self._hashing)  # bytes that are held until then
+        while (work := self._next_ready(wait=True)) is not None:
+            works: list[Work] = []
+            decoded: list[Work] = []
+            size = 0
+            while work is not None:
+                works.append(work)
+                size += len(work.data)
                 if self._examine(work):
                     decoded.append(work)
+                full = len(works) == LOOKED_UP_AT_ONCE or size >= share
+                work = None if full else self._next_ready(wait=False)
+            if self._stopping:
+                return
             decoded.sort(key=lambda work: work.facts.row)
             found = self._near(decoded)
             for work in decoded:
@@ -225,18 +232,12 @@ class Flow:
         surely = self._matcher.quick(columns_of(facts))
         return found.difference(each.row for each in facts) | surely
 
-    def _next_ready(self) -> list[Work]:
+    def _next_ready(self, *, wait: bool) -> Work | None:
+        """The next picture; None when there is none yet, or all is over."""
         with self._lock:
-            self._given.wait_for(lambda: self._ready or self._stopping)
-            if self._stopping:
-                return []
-            most = min(HASHED_AT_ONCE, -(-len(self._ready) // self._hashing))
-            share = max(1, self._memory // (4 * self._hashing))
-            works: list[Work] = []
-            while len(works) < most and share > 0:
-                works.append(self._ready.popleft())
-                share -= len(works[-1].data)
-            return works
+            if wait:
+                self._given.wait_for(lambda: self._ready or self._stopping)
+            return self._ready.popleft() if self._ready and not self._stopping else None
 
     def _examine(self, work: Work) -> bool:
         if work.fetched is None:

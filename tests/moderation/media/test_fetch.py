@@ -1,6 +1,7 @@
 """Fetching over loopback: each way to fail has its one reason, and nothing lasts or leaks."""
 
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -13,6 +14,7 @@ from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from moderation.media import addresses
 from moderation.media.fetch import Fetcher, FetchFailed, FetchLimits, retry_after
@@ -430,6 +432,61 @@ def test_a_link_is_sent_as_it_is_read():
     assert found.authority == "example.invalid:8080"
     assert found.target == "/a%20b.jpg?c=%C3%BC"
     assert addresses.link("https://b\u00fccher.example/").host == "xn--bcher-kva.example"
+
+
+SEGMENTS = (
+    "a",
+    "B.jpg",
+    ".",
+    "..",
+    "...",
+    ".b",
+    "b..",
+    "%2e",
+    "%20",
+    "a;b",
+    "@",
+    "\u00fc",
+    "a b",
+    "|",
+)
+LINKS = strategies.builds(
+    "{}{}{}/{}{}".format,
+    strategies.sampled_from(
+        ["http://", "https://"] * 4 + ["HTTP://", "http:/", "ftp://", " http://"]
+    ),
+    strategies.sampled_from(["a.example", "127.0.0.1", "10.1", "a_b.example"] * 4)
+    | strategies.sampled_from(["[::1]", "A.b", "a..b", ".a", "a@b", "a%41", "*.a", ""]),
+    strategies.sampled_from(["", "", "", ":80", ":8080", ":59999", ":", ":080", ":65536", ":a"]),
+    strategies.lists(strategies.sampled_from(SEGMENTS[:7]) | strategies.sampled_from(SEGMENTS)).map(
+        "/".join
+    ),
+    strategies.just("") | strategies.text("aZ9/.%2e?#@:;&=+~!$'()*,-_ \"<>[]^\u00fc\n", max_size=9),
+)
+
+
+@given(url=LINKS)
+@settings(max_examples=1000)
+def test_a_plain_link_is_read_as_the_long_way_reads_it(url):
+    def read():
+        try:
+            return addresses.link(url)
+        except addresses.LinkRefused as refused:
+            return refused.reason
+
+    quickly = read()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(addresses, "_PLAIN", re.compile("nothing is plain"))
+        assert quickly == read()
+
+
+def test_most_links_are_plain():
+    plain = addresses._PLAIN.fullmatch
+    assert plain("https://cdn.example.com/a/b..c/d_1-2.jpg?v=1&w=a/b,c")
+    assert plain("http://127.0.0.1:8080/1.jpg")
+    assert plain("http://127.0.0.1:45678/")
+    assert not plain("http://example.com/a/../b.jpg")
+    assert not plain("http://user@example.com/b.jpg")
 
 
 @pytest.mark.parametrize(
