@@ -1,4 +1,4 @@
-"""Every address of the site. Login is the default (LoginRequiredMiddleware)."""
+"""Every address of the site. Login is the default (`moderation.middleware.LoggedIn`)."""
 
 from allauth.account.views import ReauthenticateView
 from allauth.mfa.base.views import ReauthenticateView as ReauthenticateByCode

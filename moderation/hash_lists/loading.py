@@ -39,6 +39,10 @@ class LoadRefused(ListError):
     """The file can be read, but must not become this version of this list."""
 
 
+class ChangedMeanwhile(LoadRefused):
+    """Another version was loaded since the dry run, whose figures no longer hold."""
+
+
 @dataclass(frozen=True)
 class ListOptions:
     """What to write on a list when it is new. None: the default, or whatever the list has."""
@@ -55,7 +59,8 @@ class Loaded:
     """What a version changed, or would change, of the ``standing`` values that were there before.
 
     ``would_reopen`` counts closed cases with matches to withdrawn values and no report sent.
-    ``version_id`` is None after a dry run. ``repeated``: this file was loaded under this label
+    ``version_id`` is None after a dry run. ``upon`` is the id of the version that was in force
+    before, 0 where there was none. ``repeated``: this file was loaded under this label
     before, nothing was changed now, and the counts are those of what the version holds.
     """
 
@@ -69,6 +74,7 @@ class Loaded:
     standing: int = 0
     would_reopen: int = 0
     version_id: int | None = None
+    upon: int = 0
     repeated: bool = False
 
 
@@ -83,14 +89,16 @@ def load(
     options: ListOptions | None = None,
     delta: bool = False,
     dry_run: bool = False,
+    upon: int | None = None,
     by: "User | None" = None,
     progress: Callable[[int], None] | None = None,
 ) -> Loaded:
     """Make ``file`` (binary, seekable) the current version of the list and return what changed.
 
     The list is made if it is new. ``progress`` is called with the position in the file. A dry run
-    does the same work and rolls it back. Raises ListError (ListUnreadable for what the file is,
-    LoadRefused for what it must not become); then nothing has changed.
+    does the same work and rolls it back; what it said holds where ``upon`` is given as it had it.
+    Raises ListError (ListUnreadable for what the file is, LoadRefused for what it must not become,
+    ChangedMeanwhile for another version in force than ``upon``); then nothing has changed.
     """
     if delta and format not in DELTA_FORMATS:
         raise ListError(f"format {format} is always a full list; leave --delta out")
@@ -105,6 +113,11 @@ def load(
         earlier = hash_list.versions.filter(label=label).first()
         if earlier is not None:
             return _repeated(earlier, checksum=checksum, format=format)
+        before_it = hash_list.current_id or 0
+        if upon is not None and upon != before_it:
+            raise ChangedMeanwhile(
+                "another version was loaded since the dry run: look at the figures anew"
+            )
         staged = staging.stage(
             items, progress=lambda: progress(file.tell()) if progress is not None else None
         )
@@ -131,6 +144,7 @@ def load(
             standing=made.standing,
             would_reopen=would_reopen,
             version_id=None if dry_run else version.pk,
+            upon=before_it,
         )
         record(version, by=by)
         if dry_run:

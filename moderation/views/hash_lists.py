@@ -129,16 +129,24 @@ def load_hash_list(request: HttpRequest) -> HttpResponse:
     form = LoadForm(request.POST, request.FILES, has_file=kept is not None)
     if not form.is_valid() or kept is None:
         return _form(request, form, kept=kept, status=400)
-    reading = form.reading()
     try:
-        would = _load(kept["name"], reading, by=person, dry_run=True)
+        return _figures(request, kept["name"], kept["called"], form.reading())
     except ListError as error:
         form.add_error(None, in_words(str(error)))
         return _form(request, form, kept=kept, status=400)
     except uploads.UploadGone as error:
         form.add_error("file", in_words(str(error)))
         return _form(request, form, status=400)
-    token = signing.dumps({"name": kept["name"], "reading": reading, "by": person.pk}, salt=SALT)
+
+
+def _figures(
+    request: HttpRequest, name: str, called: str, reading: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """The page of what a kept file would change, with a token to load exactly that."""
+    person = person_of(request)
+    would = _load(name, reading, by=person, dry_run=True)
+    said = {"name": name, "called": called, "reading": reading, "by": person.pk}
+    token = signing.dumps(said | {"upon": would.upon}, salt=SALT)
     return render(
         request,
         "moderation/hash_list_load.html",
@@ -149,17 +157,21 @@ def load_hash_list(request: HttpRequest) -> HttpResponse:
             "reasons": in_order(would.rejected),
             "reading": reading,
             "facts": facts_of(reading),
-            "checksum": kept["name"][:64],
-            "called": kept["called"],
+            "checksum": name[:64],
+            "called": called,
             "token": token,
         },
+        status=status,
     )
 
 
 @require_POST
 @permission_required(LIST_MANAGE, raise_exception=True)
 def confirm_load(request: HttpRequest) -> HttpResponse:
-    """Second step: load exactly the bytes that the dry run read, or discard them."""
+    """Second step: load exactly the bytes that the dry run read, or discard them.
+
+    Where another version was loaded since, its figures are shown anew, and nothing is loaded.
+    """
     person = person_of(request)
     try:
         kept = signing.loads(request.POST.get("token", ""), salt=SALT, max_age=uploads.KEPT_SECONDS)
@@ -174,7 +186,15 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
         messages.success(request, "The uploaded file is deleted; nothing was changed.")
         return redirect("moderation:hash_lists")
     try:
-        loaded = _load(name, reading, by=person, dry_run=False)
+        try:
+            loaded = _load(name, reading, by=person, dry_run=False, upon=kept["upon"])
+        except loading.ChangedMeanwhile:
+            messages.warning(
+                request,
+                "Another version of the list was loaded since. Nothing was changed: these are the "
+                "figures now.",
+            )
+            return _figures(request, name, kept["called"], reading, status=409)
     except (ListError, uploads.UploadGone) as error:
         messages.error(request, in_words(str(error)))
         return redirect("moderation:load_hash_list")
@@ -330,7 +350,9 @@ def _kept(request: HttpRequest, *, owner: int) -> dict[str, str] | None:
     return {"name": kept["name"], "called": kept["called"]}
 
 
-def _load(name: str, reading: dict[str, Any], *, by: User, dry_run: bool) -> loading.Loaded:
+def _load(
+    name: str, reading: dict[str, Any], *, by: User, dry_run: bool, upon: int | None = None
+) -> loading.Loaded:
     is_new = reading["is_new"]
     with uploads.opened(name) as file:
         if HashList.objects.filter(slug=reading["slug"]).exists() == is_new:
@@ -349,6 +371,7 @@ def _load(name: str, reading: dict[str, Any], *, by: User, dry_run: bool) -> loa
             options=_options(reading) if is_new else None,
             delta=reading["delta"],
             dry_run=dry_run,
+            upon=upon,
             by=by,
         )
 

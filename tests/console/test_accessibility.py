@@ -149,11 +149,12 @@ def with_rows(cast: dict[str, User]) -> list[Place]:
         ("member-fetching", "operator", f"/team/{cast['list_manager'].pk}/"),
         ("not-there", "every", "/cases/1000000000/"),
         ("not-allowed", "reviewer", "/audit/"),
+        ("no-page-of-its-own", "every", "/queue/next/"),
     ]
 
 
 def test_pages_with_rows(look, cast, expected_errors) -> None:
-    expected_errors += ["404", "403"]
+    expected_errors += ["404", "403", "405"]
     look_at(look, with_rows(cast))
 
 

@@ -82,6 +82,20 @@ def test_an_error_page_keeps_the_menu_of_whoever_is_logged_in(
     assert "Log out" not in text(answer)
 
 
+@pytest.mark.parametrize("path", ["/queue/next/", "/cases/1/answer/", "/logout/"])
+def test_an_address_without_a_page_of_its_own_says_so(login, reviewer, path):
+    answer = login(reviewer).get(path)
+    assert (answer.status_code, "POST" in answer["Allow"]) == (405, True)
+    assert "Nothing to show here" in text(answer)
+    assert 'href="/queue/"' in text(answer)
+
+
+@pytest.mark.parametrize(("method", "then"), [("get", "/queue/"), ("post", "/")])
+def test_after_the_log_in_a_page_comes_back_and_nothing_that_was_sent(client, method, then):
+    path = "/queue/" if method == "get" else "/cases/1/answer/"
+    assert getattr(client, method)(path).url == f"/login/?next={then}"
+
+
 def test_synthetic_data_is_labelled(login, operator, settings):
     assert "Synthetic data" in text(login(operator).get("/"))
     settings.SYNTHETIC = False

@@ -221,6 +221,24 @@ def test_withdrawals_are_shown_before_they_happen(login, list_manager):
     assert HashListVersion.objects.count() == 1
 
 
+def test_figures_that_hold_no_longer_are_shown_anew(login, list_manager, person):
+    values = md5s(3)
+    client, other = login(list_manager), login(person("olaf", "list_manager"))
+    client.post(CONFIRM, {"token": token(client.post(LOAD, sent(plain(values))))})
+    shown = client.post(LOAD, sent(plain(values[:1]), slug="harbour", label="2026-12"))
+    between = other.post(LOAD, sent(plain(md5s(40)), slug="harbour", label="2026-11b"))
+    other.post(CONFIRM, {"token": token(between)})
+    answer = client.post(CONFIRM, {"token": token(shown)})
+    assert answer.status_code == 409
+    assert "Another version of the list was loaded since. Nothing was changed" in text(answer)
+    would = answer.context["would"]
+    assert (would.new, would.removed) == (1, 40)
+    assert "40 of 40 values that stood would be withdrawn" in text(answer)
+    assert HashListVersion.objects.count() == 2
+    client.post(CONFIRM, {"token": token(answer)})
+    assert HashList.objects.get().current.label == "2026-12"
+
+
 def test_discarding_deletes_the_file(login, list_manager, folder):
     client = login(list_manager)
     first = client.post(LOAD, sent(plain(md5s(2))))
