@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from moderation.evidence import refusing
-from moderation.people import attempts, factors, sessions
+from moderation.people import attempts, factors, returning, sessions
 
 OPEN = frozenset(
     {
@@ -51,13 +51,15 @@ class NothingStored:
 
 
 class LoggedIn(LoginRequiredMiddleware):
-    """After the log-in a page comes back, and nothing that was sent: there is no page behind it."""
+    """After the log-in a page comes back, and nothing that was sent to another address."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view_func)
         return redirect_to_login(
-            "/", self.get_login_url(view_func), self.get_redirect_field_name(view_func)
+            returning.page_of(request),
+            self.get_login_url(view_func),
+            self.get_redirect_field_name(view_func),
         )
 
 
@@ -154,5 +156,4 @@ class RefusalsNoted:
 def _to_the_password(request: HttpRequest) -> HttpResponse:
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"locked": True}, status=401)
-    back = request.get_full_path() if request.method == "GET" else "/"
-    return redirect(f"{reverse('unlock')}?{urlencode({'next': back})}")
+    return redirect(f"{reverse('unlock')}?{urlencode({'next': returning.page_of(request)})}")

@@ -18,6 +18,7 @@ from rest_framework.authtoken.models import TokenProxy
 from moderation.hash_lists import changing
 from moderation.models import Case, CustodyEvent, Decision, HashList, KnownHash
 from moderation.models.case import HarmClass
+from moderation.models.custody import in_order
 from moderation.permissions import (
     AUDIT_VIEW,
     DECIDE,
@@ -92,6 +93,16 @@ class HashListForm(forms.ModelForm):
     harm_class = forms.ChoiceField(
         required=False, choices=[("", "As each value says"), *HarmClass.choices]
     )
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        for name, value in list(said.items()):
+            if isinstance(value, str):
+                try:
+                    in_order(value)
+                except forms.ValidationError as wrong:
+                    self.add_error(name, wrong)
+        return said
 
 
 @admin.register(HashList)

@@ -16,6 +16,8 @@ from moderation.permissions import SETTINGS_MANAGE
 
 from .rights import ByCapability
 
+SHORTEST, LONGEST = 10, 366 * 86_400  # seconds
+IN_SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1, "microseconds": 1e-6}
 # Fields whose values are told; of others only that they changed.
 TOLD = {
     *("enabled", "interval", "crontab", "every", "period"),
@@ -51,8 +53,21 @@ class Schedule(ByCapability, admin.ModelAdmin):
             super().delete_queryset(request, queryset)
 
 
+class IntervalForm(forms.ModelForm):
+    """An interval that the scheduler can count with, and that lets a task end before the next."""
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        every, period = said.get("every"), said.get("period")
+        if every is None or period is None:
+            return said
+        if not SHORTEST <= every * IN_SECONDS[period] <= LONGEST:
+            raise forms.ValidationError("An interval is ten seconds at least and 366 days at most.")
+        return said
+
+
 class Intervals(Schedule):
-    pass
+    form = IntervalForm
 
 
 class Crontabs(Schedule, beat_admin.CrontabScheduleAdmin):

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,12 +37,16 @@ TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that show text in 
 
 
 def plain_words(text: str) -> None:
-    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason.
-
-    So it does for invisible marks that make text read as something else than it is.
-    """
+    """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
     if LINK_OR_HASH.search(text):
         raise ValidationError(PLAIN_WORDS)
+    in_order(text)
+
+
+def in_order(text: str) -> None:
+    """Raise ValidationError for invisible marks by which text reads as something else."""
+    if text and not any(unicodedata.category(character)[0] in "LNPS" for character in text):
+        raise ValidationError("There is nothing in it to read.")
     if TURNING.search(text):
         raise ValidationError(
             "Invisible marks turn the order of this text around: type it anew, without pasting."

@@ -114,8 +114,8 @@ def withdraw(grant: Grant, *, by: User) -> bool:
         raise PermissionDenied
     if not Grant.objects.live().filter(pk=grant.pk).update(withdrawn_at=timezone.now()):
         return False
+    queue.take_back(grant.person, by=by, only_past=True)
     CustodyEvent.objects.append("grant_withdrawn", grant.person, by=by, after={"grant": grant.pk})
-    queue.take_back(grant.person, by=by, granted=False)
     return True
 
 

@@ -117,6 +117,8 @@ def has_superuser(using: str = "default") -> bool:
 def change(person: User, *, login: str, mail: str, roles: Iterable[str], by: User) -> bool:
     """Set the person's login, mail address and roles; return whether that changed anything.
 
+    Cases in their hands that the roles no longer let them work on go back to the queue.
+
     Raises:
         PermissionDenied: for oneself, or by somebody who may not.
         PersonRefused: a login or mail address in use, or roles that may not be given or taken.
@@ -135,6 +137,7 @@ def change(person: User, *, login: str, mail: str, roles: Iterable[str], by: Use
     person.username, person.email = login, mail
     person.save(update_fields=["username", "email"])
     person.groups.set(Group.objects.filter(name__in=names))
+    leaving.let_go_of_what_is_past(person, by=by)
     CustodyEvent.objects.append(
         "person_changed", person, by=by, before=said_before, after={"roles": role_of(person)} | said
     )

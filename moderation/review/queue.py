@@ -239,16 +239,17 @@ def release(case: Case, *, by: User, token: str) -> bool:
 
 
 @transaction.atomic
-def take_back(person: User, *, by: User, granted: bool = True) -> int:
+def take_back(person: User, *, by: User, only_past: bool = False) -> int:
     """Give every case that somebody holds back to the queue and return how many they were.
 
-    What they have on hold, and what was handed to them, goes back too. Without ``granted`` only
-    what no grant of theirs covers any longer.
+    What they have on hold, and what was handed to them, goes back too. ``only_past``: no more than
+    what neither their roles nor their grants cover any longer.
     """
     leases.lock_people(person)
     held = Case.objects.leased_to(person)
-    if not granted:
-        held = held.exclude(harm_class__in=Grant.objects.classes(person))
+    if only_past:
+        classes = Grant.objects.classes(person)
+        held = held.exclude(harm_class__in=classes, state__in=states_of(person))
     held = held.order_by("pk").select_for_update(no_key=True)
     count = 0
     for case in held:

@@ -15,7 +15,7 @@ from django.utils.html import format_html_join
 from moderation import permissions
 from moderation.models import Case, Person
 from moderation.models.person import Contrast, TextSize, Theme, pseudonym_of
-from moderation.people import identities
+from moderation.people import identities, returning
 from moderation.review import budget, resting
 
 
@@ -113,6 +113,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "idle_seconds": settings.IDLE_MINUTES * 60,
         "provider": identities.offered(),
         "look": SimpleLazyObject(lambda: look(request)),
+        "page_address": returning.page_of(request),
     }
 
 

@@ -1,6 +1,5 @@
 """Writing a note on a case."""
 
-from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -25,5 +24,6 @@ def add_note(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         noting.note(row, by=person_of(request), text=form.cleaned_data["note_text"])
     except noting.NotAtWork as refused:
-        messages.error(request, str(refused))
+        form.add_error("note_text", str(refused))
+        return case_page.show(request, row, note_form=form, status=409)
     return redirect(f"{reverse('moderation:case', args=[pk])}#notes")

@@ -6,10 +6,13 @@ Either leaves a custody event, in the person's own name.
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import authenticate
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from moderation.models import CustodyEvent
@@ -19,6 +22,11 @@ class ChoosePassword(auth_views.PasswordResetConfirmView):
     """Behind the link that an operator made: dead once used, and after PASSWORD_RESET_TIMEOUT."""
 
     template_name = "registration/choose_password.html"
+
+    def get_user(self, uidb64: str) -> User | None:
+        """Whom the link is for; nobody while they are switched off."""
+        person = super().get_user(uidb64)
+        return person if person is not None and person.is_active else None
 
     def form_valid(self, form: Any) -> HttpResponse:
         token = self.request.session.pop(auth_views.INTERNAL_RESET_SESSION_TOKEN, "")
@@ -34,11 +42,32 @@ class ChoosePassword(auth_views.PasswordResetConfirmView):
         return redirect("login")
 
 
+class PresentPassword(PasswordChangeForm):
+    """The present password is asked for as at the log-in: wrong ones are counted, and lock."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        given: str = self.cleaned_data["old_password"]
+        shown = authenticate(self.request, username=self.user.get_username(), password=given)
+        if shown is None or shown.pk != self.user.pk:
+            raise ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return given
+
+
 class ChangePassword(auth_views.PasswordChangeView):
     """One's own password, knowing the present one."""
 
+    form_class = PresentPassword
     template_name = "registration/change_password.html"
     success_url = "/"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():

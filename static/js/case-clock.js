@@ -1,8 +1,9 @@
 // Two clocks: how long the case is still this person's, and how long an answer can be undone.
-// The lease is renewed every 30 s while the page is visible and somebody works in it; what is being
-// written goes along, so that it is kept if the time runs out; and once more when the page is left.
+// The lease is renewed every 30 s while the page is visible and somebody works in it. What is being
+// written is kept whenever they pause, and when the page is left: the log-in may end at any moment.
 
 const EVERY = 30_000;
+const PAUSE = 1_500;
 const WORKED = 5 * 60_000;
 const WARN = 120;
 const SETTLED = 3000; // ms, so that the worker has done what the answer does
@@ -32,11 +33,13 @@ function lease(form) {
   const shown = form.querySelector("[data-lease-left]");
   const warning = document.querySelector("[data-lease-warning]");
   const over = document.querySelector("[data-lease-over]");
+  const loggedOut = document.querySelector("[data-logged-out]");
   let ends = performance.now() + Number(form.dataset.lease) * 1000;
   let worked = performance.now();
   let ended = false;
   let sending = false; // a form takes along what was written, or makes it needless
   let kept = asText(withDraft(form));
+  let pause = 0;
 
   const end = () => {
     ended = true;
@@ -54,12 +57,24 @@ function lease(form) {
     const body = withDraft(form);
     return asText(body) === kept ? new FormData(form) : body;
   };
-  const keep = () => {
+  // Locked elsewhere, or no longer logged in: said at once, while what was written is on the page.
+  const heard = (answer) => {
+    if (answer.status === 401) window.dispatchEvent(new Event("breakwater:locked"));
+    if (loggedOut) loggedOut.hidden = !(answer.redirected || answer.status === 403);
+    if (answer.status === 409) end();
+    return answer.ok && !answer.redirected;
+  };
+  const keep = async () => {
+    clearTimeout(pause);
     const body = withDraft(form);
-    if (ended || sending || asText(body) === kept) return;
-    kept = asText(body);
+    const written = asText(body);
+    if (ended || sending || written === kept) return;
+    kept = written;
     const headers = { Accept: "application/json" };
-    fetch(form.action, { method: "POST", body, headers, keepalive: true }).catch(() => { kept = ""; });
+    const sent = { method: "POST", body, headers, keepalive: true };
+    const answer = await fetch(form.action, sent).catch(() => null);
+    if (!answer || !heard(answer)) kept = "";
+    tick();
   };
   const renew = async () => {
     if (ended || document.hidden || performance.now() - worked > WORKED) return;
@@ -68,8 +83,7 @@ function lease(form) {
     try {
       const headers = { Accept: "application/json" };
       const answer = await fetch(form.action, { method: "POST", body, headers });
-      if (answer.status === 409) end();
-      else if (answer.ok) {
+      if (heard(answer)) {
         kept = written;
         ends = performance.now() + (await answer.json()).seconds_left * 1000;
       }
@@ -82,6 +96,10 @@ function lease(form) {
   for (const name of ["keydown", "pointerdown", "scroll"]) {
     document.addEventListener(name, () => { worked = performance.now(); }, { passive: true });
   }
+  document.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(keep, PAUSE);
+  });
   document.addEventListener("visibilitychange", () => (document.hidden ? keep() : renew()));
   window.addEventListener("submit", (event) => {
     if (!event.defaultPrevented) sending = true;

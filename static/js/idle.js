@@ -76,6 +76,7 @@ tabs.addEventListener("message", ({ data }) => {
   else if (data === "open") open();
   else if (!lock.open) worked = said = Date.now();
 });
+window.addEventListener("breakwater:locked", close); // the server said so to another script
 document.addEventListener("visibilitychange", look); // a tab that slept has no clock of its own
 setInterval(look, LOOK_EVERY);
 

@@ -200,7 +200,7 @@ def in_states(cast: dict[str, User]) -> list[Place]:
     kept = queue.claim(kept, by=second)
     draft = {"answer": "KEEP_LIST_ERROR", "reason": "unsure yet"}
     holding.hold(kept, by=second, token=kept.lease_token, hours=2, reason="asked", draft=draft)
-    pinning.pin(make_case(), by=lead, reason="The hotline asks for it today.")
+    pinning.pin(make_case(), by=lead, reason="The hotline asks for it today. " + "x" * 250)
     queue.claim(held, by=cast["reviewer"])
     queue.claim(Case.objects.get(pk=proposed_.pk), by=second)
     queue.claim(disputed, by=lead)

@@ -202,3 +202,33 @@ def test_which_tasks_there_are_stands_in_the_settings(login, operator):
     assert (task.task, task.kwargs, task.interval) == ("moderation.tasks.rescan_due", "{}", day)
     event = CustodyEvent.objects.get(action="schedule_changed")
     assert event.after == {"interval": day.pk}
+
+
+@pytest.mark.parametrize(
+    ("every", "period"),
+    [("2147483647", "days"), ("367", "days"), ("9", "seconds"), ("1", "microseconds")],
+)
+def test_an_interval_is_one_that_the_scheduler_can_keep(login, operator, every, period):
+    form = {"every": every, "period": period} | {
+        f"periodictask_set-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    answer = login(operator).post("/admin/django_celery_beat/intervalschedule/add/", form)
+    assert "ten seconds at least and 366 days at most" in answer.content.decode()
+    assert not IntervalSchedule.objects.filter(every=every, period=period).exists()
+
+
+def test_an_interval_in_use_is_not_deleted(login, operator):
+    every = IntervalSchedule.objects.create(every=7, period="hours")
+    task = PeriodicTask.objects.create(name="rescan", task="rescan_due", interval=every)
+    path = f"/admin/django_celery_beat/intervalschedule/{every.pk}/delete/"
+    login(operator).post(path, {"post": "yes"})
+    assert PeriodicTask.objects.filter(pk=task.pk, interval=every).exists()
+
+
+def test_a_list_says_nothing_in_another_order_than_it_is_written(login, operator):
+    known = rows.hash_list("quay")
+    path = f"/admin/moderation/hashlist/{known.pk}/change/"
+    values = {"owner": "Hot\u202eenil", "trust": "trusted", "threshold": 31, "sample_ratio": 1}
+    assert "type it anew" in login(operator).post(path, values).content.decode()
+    known.refresh_from_db()
+    assert "\u202e" not in known.owner

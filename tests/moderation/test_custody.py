@@ -96,6 +96,12 @@ def test_the_database_refuses_to_empty_the_tables(table: str) -> None:
             cursor.execute(f"TRUNCATE {table} CASCADE")
 
 
+@pytest.mark.parametrize("nothing", ["\u00ad", "\ufeff\u200b", "\u2060 \u200d"])
+def test_plain_words_can_be_read(nothing):
+    with pytest.raises(ValidationError, match="nothing in it to read"):
+        plain_words(nothing)
+
+
 @pytest.mark.parametrize("mark", ["\u202e", "\u202a", "\u2066"])
 def test_plain_words_hold_no_mark_that_turns_text_around(mark):
     with pytest.raises(ValidationError, match="type it anew"):

@@ -82,7 +82,7 @@ def test_it_locks_without_input(reviewer):
     assert (
         client.get("/queue/?state=open").url == "/account/unlock/?next=%2Fqueue%2F%3Fstate%3Dopen"
     )
-    assert client.post("/queue/next/").url == "/account/unlock/?next=%2F"
+    assert client.post("/queue/next/").url == "/account/unlock/?next=%2Fqueue%2F"
     asked = client.get("/account/", headers={"accept": "application/json"})
     assert (asked.status_code, json.loads(asked.content)) == (401, {"locked": True})
     assert "Locked" in client.get("/account/unlock/").content.decode()

@@ -147,13 +147,17 @@ def test_the_first_app_opens_the_rest(client, reviewer, django_capture_on_commit
     assert "does not fit" in wrong
     assert secret in wrong  # the same key: nobody scans twice
     with django_capture_on_commit_callbacks(execute=True):
-        answer = client.post("/account/app/add/", {"code": code_for(secret)})
+        used = code_for(secret)
+        answer = client.post("/account/app/add/", {"code": used})
     assert answer.url == "/account/recovery-codes/"
     shown = re.findall(r"<code>(\d{8})</code>", client.get(answer.url).content.decode())
     assert len(shown) == 10
     assert "shown no second time" in client.get(answer.url).content.decode()
     assert is_in(client)
     assert client.get("/account/set-up/").url == "/account/"
+    again = Client()
+    password(again, reviewer)
+    assert "does not fit" in again.post(STEP, {"code": used}).content.decode()
     assert actions() == ["logged_in", "factor_added"]
     assert CustodyEvent.objects.get(action="factor_added").after == {"factor": "app"}
     kept = str(Authenticator.objects.values_list("data", flat=True))

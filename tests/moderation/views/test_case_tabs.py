@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderation.models import KnownHash, Note
+from moderation.models import Case, KnownHash, Note
 from moderation.review import noting, queue
 from moderation.review.policy import blocks
 from moderation.views import case_why
@@ -22,6 +22,11 @@ def test_a_note_is_written_and_read(login, reviewer):
     assert "seen before" in said(client, case)
     for wrong in ("", "see https://a.example/", "x" * 2001):
         assert client.post(address, {"note_text": wrong}).status_code == 400
+    queue.release(case, by=reviewer, token=Case.objects.get(pk=case.pk).lease_token)
+    late = client.post(address, {"note_text": "seen before, in a harbour"})
+    assert late.status_code == 409
+    for words in ("Take the case first", "seen before, in a harbour"):
+        assert words in late.content.decode()
     assert client.get(address).status_code == 405
     assert Note.objects.count() == 1
 
@@ -29,8 +34,8 @@ def test_a_note_is_written_and_read(login, reviewer):
 def test_who_does_not_hold_the_case_is_told_so(login, reviewer, second_reviewer):
     case = queue.claim(make_case(), by=reviewer)
     client = login(second_reviewer)
-    client.post(f"/cases/{case.pk}/notes/", {"note_text": "mine"})
-    assert "Take the case first" in said(client, case)
+    answer = client.post(f"/cases/{case.pk}/notes/", {"note_text": "mine"})
+    assert "Take the case first" in answer.content.decode()
     assert not Note.objects.exists()
 
 

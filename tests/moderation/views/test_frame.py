@@ -90,10 +90,25 @@ def test_an_address_without_a_page_of_its_own_says_so(login, reviewer, path):
     assert 'href="/queue/"' in text(answer)
 
 
-@pytest.mark.parametrize(("method", "then"), [("get", "/queue/"), ("post", "/")])
-def test_after_the_log_in_a_page_comes_back_and_nothing_that_was_sent(client, method, then):
-    path = "/queue/" if method == "get" else "/cases/1/answer/"
+@pytest.mark.parametrize(
+    ("method", "path", "then"),
+    [
+        ("get", "/queue/?state=open", "/queue/%3Fstate%3Dopen"),
+        ("post", "/queue/next/", "/queue/"),
+        ("post", "/cases/1/answer/", "/cases/1/"),
+        ("post", "/account/sessions/end/", "/account/"),
+        ("post", "/theme/", "/"),
+    ],
+)
+def test_after_the_log_in_the_page_comes_back_and_nothing_that_was_sent(client, method, path, then):
     assert getattr(client, method)(path).url == f"/login/?next={then}"
+
+
+def test_other_colours_lead_back_to_a_page(login, reviewer):
+    client = login(reviewer)
+    refused = client.post("/me/limits/", {"day": "x"})
+    assert refused.status_code == 400
+    assert '<input type="hidden" name="next" value="/me/">' in text(refused)
 
 
 def test_synthetic_data_is_labelled(login, operator, settings):

@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 from playwright.sync_api import expect
 
-from moderation.models import Case
+from moderation.models import Case, Session
 from moderation.review import queue
 from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.looking import violations
@@ -152,3 +152,37 @@ def test_a_preview_goes_with_the_lease(opened, reviewer, held):  # noqa: F811
     }""")
     expect(page.locator("[data-lease-over]")).to_be_visible()
     expect(page.locator("[data-shown]")).to_have_count(0)
+
+
+def test_what_is_written_is_kept_at_each_pause(page, held):
+    page.locator("[data-answer] textarea").press_sequentially("same boat")
+    with page.expect_response("**/renew/"):
+        pass
+    assert held.reviews.get().draft["reason"] == "same boat"
+
+
+def test_who_is_no_longer_logged_in_hears_it_while_writing(page, held, expected_errors):  # noqa: F811
+    Session.objects.all().delete()
+    page.locator("[data-answer] textarea").press_sequentially("same boat")
+    expect(page.locator("[data-logged-out]")).to_be_visible()
+    expect(page.locator("[data-answer] textarea")).to_have_value("same boat")
+    assert violations(page) == []
+
+
+def test_a_session_locked_elsewhere_is_locked_here_with_what_was_written(
+    page,
+    held,
+    expected_errors,  # noqa: F811
+):
+    expected_errors.append("401")
+    page.locator("[data-answer] textarea").press_sequentially("same")
+    with page.expect_response("**/renew/"):
+        pass
+    page.request.post("/account/lock/", headers={"X-CSRFToken": token_of(page)})
+    page.locator("[data-answer] textarea").press_sequentially(" boat")
+    expect(page.locator("[data-lock]")).to_be_visible()
+    expect(page.locator("[data-answer] textarea")).to_have_value("same boat")
+
+
+def token_of(page):
+    return page.locator("[name=csrfmiddlewaretoken]").first.input_value()

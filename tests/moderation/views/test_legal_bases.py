@@ -46,6 +46,7 @@ def test_it_is_recorded_and_ended(login, operator):
     "wrong",
     [
         {"basis": " "},
+        {"basis": "agreement \u202e7"},
         {"jurisdiction": ""},
         {"officer": ""},
         {"until": ""},

@@ -14,6 +14,7 @@ from rest_framework.authtoken.models import Token
 from moderation import permissions
 from moderation.models import Case, CustodyEvent, Session
 from moderation.people import members
+from moderation.review import holding, queue
 from tests.conftest import PASSWORD
 from tests.moderation.review.making import make_case
 
@@ -106,6 +107,37 @@ def test_ones_own_password_needs_the_present_one(login, reviewer):
     assert client.post("/password/", new | {"old_password": PASSWORD}).status_code == 302
     assert actions() == ["password_set"]
     assert client.get("/password/").status_code == 200  # still logged in
+
+
+def test_wrong_present_passwords_are_counted(login, reviewer, settings):
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 2
+    client = login(reviewer)
+    new = {"new_password1": CHOSEN, "new_password2": CHOSEN, "old_password": "wrong"}
+    said = [client.post("/password/", new).status_code for _ in range(2)]
+    assert said == [200, 429]
+    assert client.post("/password/", new | {"old_password": PASSWORD}).status_code == 429
+    reviewer.refresh_from_db()
+    assert reviewer.check_password(PASSWORD)
+
+
+def test_a_link_opens_nothing_for_somebody_switched_off(login, operator, reviewer):
+    link = link_for(login(operator), reviewer)
+    members.switch_off(reviewer, by=operator)
+    assert "used already" in Client().get(link, follow=True).content.decode()
+    reviewer.refresh_from_db()
+    assert reviewer.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize(("roles", "kept"), [(["reporter"], 0), (["lead"], 1), (["reviewer"], 1)])
+def test_without_the_role_the_case_is_free(operator, reviewer, roles, kept):
+    case = make_case()
+    held = queue.claim(case, by=reviewer)
+    holding.hold(held, by=reviewer, token=held.lease_token, hours=9, reason="later", draft={})
+    members.change(reviewer, login="rhea2", mail="", roles=roles, by=operator)
+    assert Case.objects.leased_to(reviewer).count() == kept
+    if not kept:
+        assert actions()[-2:] == ["case_released", "person_changed"]
 
 
 def test_a_new_person_has_no_password_and_an_event(login, operator):
