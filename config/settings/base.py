@@ -63,10 +63,10 @@ MIDDLEWARE = [
     "moderation.middleware.SecondStepRequired",
     "moderation.middleware.IdleLock",
     "moderation.middleware.RefusalsNoted",
-    "moderation.middleware.MethodsTold",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "moderation.middleware.MethodsTold",  # innermost: what it answers gets every header
 ]
 
 TEMPLATES = [

@@ -164,7 +164,7 @@ def test_with_more_contrast_and_the_largest_text(opened, cast) -> None:
     type(every.person).objects.filter(user=every).update(contrast="more", text_size="largest")
     page, found = opened(every, "/"), []
     for name, who, address in with_rows(cast):
-        if who != "every" or name == "not-there":
+        if who != "every" or name in ("not-there", "no-page-of-its-own"):
             continue
         page.goto(address)
         settle(page)
