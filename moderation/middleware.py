@@ -54,8 +54,6 @@ class LoggedIn(LoginRequiredMiddleware):
     """After the log-in a page comes back, and nothing that was sent to another address."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
-        if request.method in ("GET", "HEAD"):
-            return super().handle_no_permission(request, view_func)
         return redirect_to_login(
             returning.page_of(request),
             self.get_login_url(view_func),

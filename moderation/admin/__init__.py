@@ -18,7 +18,7 @@ from rest_framework.authtoken.models import TokenProxy
 from moderation.hash_lists import changing
 from moderation.models import Case, CustodyEvent, Decision, HashList, KnownHash
 from moderation.models.case import HarmClass
-from moderation.models.custody import in_order
+from moderation.models.custody import legible
 from moderation.permissions import (
     AUDIT_VIEW,
     DECIDE,
@@ -99,7 +99,7 @@ class HashListForm(forms.ModelForm):
         for name, value in list(said.items()):
             if isinstance(value, str):
                 try:
-                    in_order(value)
+                    legible(value)
                 except forms.ValidationError as wrong:
                     self.add_error(name, wrong)
         return said

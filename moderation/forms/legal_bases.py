@@ -5,7 +5,7 @@ from datetime import datetime, time
 from django import forms
 from django.utils import timezone
 
-from moderation.models.custody import in_order
+from moderation.models.custody import legible
 
 TEXT = {"class": "form-control"}
 
@@ -14,21 +14,21 @@ class LegalBasisForm(forms.Form):
     basis = forms.CharField(
         label="Legal basis",
         max_length=4000,
-        validators=[in_order],
+        validators=[legible],
         widget=forms.Textarea(attrs=TEXT | {"rows": 3}),
         help_text="Why it is lawful here: the law, the agreement, the order. Ask your counsel.",
     )
     jurisdiction = forms.CharField(
         label="Jurisdiction",
         max_length=100,
-        validators=[in_order],
+        validators=[legible],
         widget=forms.TextInput(attrs=TEXT),
         help_text="Whose law that is.",
     )
     officer = forms.CharField(
         label="Officer",
         max_length=200,
-        validators=[in_order],
+        validators=[legible],
         widget=forms.TextInput(attrs=TEXT),
         help_text="By name: who answers for it.",
     )

@@ -40,11 +40,12 @@ def plain_words(text: str) -> None:
     """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
     if LINK_OR_HASH.search(text):
         raise ValidationError(PLAIN_WORDS)
-    in_order(text)
+    legible(text)
 
 
-def in_order(text: str) -> None:
-    """Raise ValidationError for invisible marks by which text reads as something else."""
+def legible(text: str) -> None:
+    """Raise ValidationError for text without a letter to read, or with invisible marks that turn
+    its order around."""
     if text and not any(unicodedata.category(character)[0] in "LNPS" for character in text):
         raise ValidationError("There is nothing in it to read.")
     if TURNING.search(text):

@@ -37,9 +37,7 @@ def bases_of(spans: Iterable[Span]) -> list[list[Span]]:
     it, the last first: large ones, beside which what came since is not too much."""
     spans = sorted(spans)
     wanted = {each.list_id: each for each in spans}
-    passed: list[
-        tuple[dict[int, int], int]
-    ] = []  # large bases, and how much had changed until then
+    passed: list[tuple[dict[int, int], int]] = []  # large bases, what had changed until then
     base: dict[int, int] = {}
     reached: dict[int, int] = {}
     changed = standing = ever = 0

@@ -77,9 +77,8 @@ class AddApp(ActivateTOTPView):
         answer: HttpResponse = super().form_valid(form)
         person = person_of(self.request)
         factor = Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
-        factor.wrap().validate_code(
-            form.cleaned_data["code"]
-        )  # used up: it opens no log-in as well
+        # Each code works once: this one is used up by the set-up and opens no log-in as well.
+        factor.wrap().validate_code(form.cleaned_data["code"])
         factors.note_added(self.request, factor, by=person)
         return answer
 

@@ -41,7 +41,7 @@ from . import known_hashes
 from .paging import page_of, query_without
 from .people import person_of
 
-SALT = "hash list load"
+SALT = "hash list load, upon a version"
 KEPT_SALT = "hash list upload"
 WITHDRAWN = "known_hash_withdrawn version "  # why a case went back, as its custody event says
 VERSIONS = 10

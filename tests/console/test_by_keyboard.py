@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, expect
 
 from moderation.models import Case, Decision, Reveal, Review
 from moderation.review import answers
-from tests.browser import chromium  # noqa: F401
 from tests.journeys.desk import Desk
 from tests.moderation.review.making import end_grace, make_case
 from tests.moderation.views.test_case_in_browser import with_previews
@@ -26,7 +25,7 @@ REASON, WHY, NOTE = "The hull has another number.", "Asked the liaison.", "You k
 
 @pytest.fixture
 def desk(
-    chromium: Browser,  # noqa: F811
+    chromium: Browser,
     live_server: Any,
     settings: Any,
     tmp_path: Any,

@@ -12,7 +12,6 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page
 
 from moderation.models import Case, CustodyEvent, Review
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.moderation.review.making import end_lease, make_case
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +43,7 @@ SMALL = {"width": 400, "height": 300}  # nobody looks: less to paint
 
 @pytest.fixture
 def windows(
-    opened: Callable[..., Page],  # noqa: F811
+    opened: Callable[..., Page],
     reviewer: User,
     second_reviewer: User,
 ) -> dict[User, Page]:

@@ -1,5 +1,6 @@
 """A worker that fetches holds no more memory after many shards than after a few."""
 
+import io
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ from django.utils import timezone
 
 from moderation import tasks
 from moderation.datasets.registering import register
+from moderation.hash_lists.loading import load
 from moderation.models import Flag, Scan
 from moderation.scanning import fetching, planning
 from sample.server import PictureServer
-from tests.moderation.scanning.conftest import LoadList, load_list, pdq_of  # noqa: F401
+from tests.moderation.scanning.conftest import pdq_of
 from tests.pictures import encoded, picture
 
 from .conftest import StartWorker
@@ -73,7 +75,6 @@ def test_memory_does_not_grow_with_the_number_of_shards(
     files: list[bytes],
     pictures: PictureServer,
     surroundings: dict[str, str],
-    load_list: LoadList,  # noqa: F811
     worker: StartWorker,
     tmp_path: Path,
 ) -> None:
@@ -82,7 +83,8 @@ def test_memory_does_not_grow_with_the_number_of_shards(
     # Beside that, malloc keeps arenas for the many threads of each shard: they settle after some
     # forty shards and say nothing about what is held.
     surroundings["MALLOC_ARENA_MAX"] = "1"
-    load_list("demo", "1", [pdq_of(files[0])])
+    known = io.BytesIO(pdq_of(files[0]).encode())
+    load(known, slug="demo", label="1", format="plain")
     until_tomorrow = timezone.now() + timedelta(days=1)
     fetching.switch_on(basis="test", officer="T. Ester", until=until_tomorrow, by=None)
     started = worker(processes=1)

@@ -1,9 +1,10 @@
-"""What tests of the case page share: an answer's form, and what the view hands to the broker."""
+"""What tests of pages share: a browser, an answer's form, what the view hands to the broker."""
 
 import pytest
 
 from moderation.models import Case
 from moderation.views import cases as views
+from tests.browser import chromium, expected_errors, opened  # noqa: F401
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from moderation.models import (
 )
 from moderation.review import answers, queue
 from moderation.review.exposure import SHOWN_SIDE
-from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.browser import NARROW, WIDE
 from tests.moderation.review.making import (
     add_entry,
     answer,
@@ -47,7 +47,7 @@ def at(case: Case) -> str:
     return f"/cases/{case.pk}/"
 
 
-def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):  # noqa: F811
+def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):
     first, second = make_case(near=True, priority=9), make_case(near=True)
     queue.claim(first, by=reviewer)
     page = opened(reviewer, at(first))
@@ -61,7 +61,7 @@ def test_a_digit_selects_and_ctrl_enter_sends(opened, reviewer):  # noqa: F811
     expect(page.locator("[data-undo]")).to_contain_text("Case")
 
 
-def test_a_new_page_is_deaf_at_first_and_shows_it(opened, reviewer):  # noqa: F811
+def test_a_new_page_is_deaf_at_first_and_shows_it(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, "/queue/")
@@ -79,7 +79,7 @@ def test_a_new_page_is_deaf_at_first_and_shows_it(opened, reviewer):  # noqa: F8
     expect(first).to_be_checked()
 
 
-def test_typing_that_began_in_the_deaf_time_answers_nothing(opened, reviewer):  # noqa: F811
+def test_typing_that_began_in_the_deaf_time_answers_nothing(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, "/queue/")
@@ -95,7 +95,7 @@ def test_typing_that_began_in_the_deaf_time_answers_nothing(opened, reviewer):  
     expect(page.locator("[data-digit='2']")).to_be_checked()
 
 
-def test_a_reason_in_the_deaf_time_is_sent_by_its_key(opened, reviewer):  # noqa: F811
+def test_a_reason_in_the_deaf_time_is_sent_by_its_key(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -107,7 +107,7 @@ def test_a_reason_in_the_deaf_time_is_sent_by_its_key(opened, reviewer):  # noqa
     assert Review.objects.get().reason == "Another ship."
 
 
-def test_leaving_with_a_typed_reason_asks_first(opened, lead):  # noqa: F811
+def test_leaving_with_a_typed_reason_asks_first(opened, lead):
     case = make_case(near=True)
     queue.claim(case, by=lead)
     page = opened(lead, at(case))
@@ -131,7 +131,7 @@ def test_leaving_with_a_typed_reason_asks_first(opened, lead):  # noqa: F811
     assert Review.objects.get().reason == "Another ship."
 
 
-def test_keys_are_ignored_while_typing_and_in_the_sheet(opened, reviewer):  # noqa: F811
+def test_keys_are_ignored_while_typing_and_in_the_sheet(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -151,7 +151,7 @@ def test_keys_are_ignored_while_typing_and_in_the_sheet(opened, reviewer):  # no
     expect(page.locator("[data-digit='2']")).not_to_be_checked()
 
 
-def test_a_key_held_down_does_nothing(opened, reviewer):  # noqa: F811
+def test_a_key_held_down_does_nothing(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -163,7 +163,7 @@ def test_a_key_held_down_does_nothing(opened, reviewer):  # noqa: F811
     expect(page.locator("[data-digit='1']")).not_to_be_checked()
 
 
-def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
+def test_shift_enter_stays_and_z_undoes(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -180,7 +180,7 @@ def test_shift_enter_stays_and_z_undoes(opened, reviewer):  # noqa: F811
     assert Case.objects.get().state == "open"
 
 
-def test_an_escalation_is_not_sent_without_a_reason(opened, reviewer):  # noqa: F811
+def test_an_escalation_is_not_sent_without_a_reason(opened, reviewer):
     case = make_case()
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -206,7 +206,7 @@ def clear_of_the_buttons(page, part) -> bool:
 
 @pytest.mark.parametrize("by_key", [True, False])
 def test_the_label_says_when_a_reason_is_required_and_the_box_is_in_sight(
-    opened,  # noqa: F811
+    opened,
     reviewer,
     by_key,
 ):
@@ -234,7 +234,7 @@ def test_the_label_says_when_a_reason_is_required_and_the_box_is_in_sight(
             assert clear_of_the_buttons(page, box)
 
 
-def test_on_a_phone_too_a_needed_reason_comes_into_sight(opened, reviewer):  # noqa: F811
+def test_on_a_phone_too_a_needed_reason_comes_into_sight(opened, reviewer):
     case = make_case()
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case), viewport=NARROW)
@@ -244,8 +244,8 @@ def test_on_a_phone_too_a_needed_reason_comes_into_sight(opened, reviewer):  # n
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_refused_answer_shows_its_reason_clear_of_the_buttons(
-    opened,  # noqa: F811
-    expected_errors,  # noqa: F811
+    opened,
+    expected_errors,
     reviewer,
     scripts,
 ):
@@ -264,7 +264,7 @@ def test_a_refused_answer_shows_its_reason_clear_of_the_buttons(
 
 
 @pytest.mark.parametrize("disputed", [True, False])
-def test_a_lead_sees_every_answer_at_once(opened, reviewer, second_reviewer, lead, disputed):  # noqa: F811
+def test_a_lead_sees_every_answer_at_once(opened, reviewer, second_reviewer, lead, disputed):
     case = make_case(entries=3)
     why = "The hull is another one, and so is the flag. " * 8
     if disputed:
@@ -283,7 +283,7 @@ def test_a_lead_sees_every_answer_at_once(opened, reviewer, second_reviewer, lea
 
 
 @pytest.mark.parametrize("width", [1000, 1200, 1280, 1440])
-def test_the_decision_stands_beside_the_evidence_and_stays(opened, reviewer, width):  # noqa: F811
+def test_the_decision_stands_beside_the_evidence_and_stays(opened, reviewer, width):
     case = make_case(near=True, entries=30)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case), viewport={"width": width, "height": 800})
@@ -296,7 +296,7 @@ def test_the_decision_stands_beside_the_evidence_and_stays(opened, reviewer, wid
     expect(confirm).to_be_in_viewport()
 
 
-def test_v_raises_one_level_at_a_time_and_shift_v_lowers(opened, reviewer):  # noqa: F811
+def test_v_raises_one_level_at_a_time_and_shift_v_lowers(opened, reviewer):
     case = with_previews(make_case(near=True))
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -315,7 +315,7 @@ def test_v_raises_one_level_at_a_time_and_shift_v_lowers(opened, reviewer):  # n
     assert not Reveal.objects.filter(opened_at=None).exists()
 
 
-def test_a_refused_look_says_why_on_the_stage(opened, expected_errors, reviewer, settings):  # noqa: F811
+def test_a_refused_look_says_why_on_the_stage(opened, expected_errors, reviewer, settings):
     expected_errors.append("409")
     case = with_previews(make_case(near=True))
     queue.claim(case, by=reviewer)
@@ -326,7 +326,7 @@ def test_a_refused_look_says_why_on_the_stage(opened, expected_errors, reviewer,
     expect(page.locator("[data-stage] img")).to_have_count(0)
 
 
-def test_the_clock_renews_and_says_when_it_is_over(opened, expected_errors, reviewer):  # noqa: F811
+def test_the_clock_renews_and_says_when_it_is_over(opened, expected_errors, reviewer):
     expected_errors.append("409")
     case = make_case()
     queue.claim(case, by=reviewer)
@@ -344,7 +344,7 @@ def test_the_clock_renews_and_says_when_it_is_over(opened, expected_errors, revi
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_start_next_by_enter(opened, reviewer, scripts):  # noqa: F811
+def test_start_next_by_enter(opened, reviewer, scripts):
     case = make_case()
     page = opened(reviewer, "/queue/", java_script_enabled=scripts)
     expect(page.locator("[data-key='Enter']")).to_be_focused()
@@ -352,7 +352,7 @@ def test_start_next_by_enter(opened, reviewer, scripts):  # noqa: F811
     page.wait_for_url(f"**{at(case)}")
 
 
-def test_everything_works_without_scripts(opened, reviewer):  # noqa: F811
+def test_everything_works_without_scripts(opened, reviewer):
     case = with_previews(make_case(near=True))
     page = opened(reviewer, "/queue/", java_script_enabled=False)
     page.get_by_role("button", name="Start next").click()
@@ -368,7 +368,7 @@ def test_everything_works_without_scripts(opened, reviewer):  # noqa: F811
     assert list(case.reviews.values_list("ended", flat=True)) == ["undone", "released"]
 
 
-def test_what_goes_with_an_answer_is_asked_for(opened, reviewer):  # noqa: F811
+def test_what_goes_with_an_answer_is_asked_for(opened, reviewer):
     case, other = make_case(near=True), make_case(near=True)
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case), viewport=DESK)
@@ -397,7 +397,7 @@ def test_what_goes_with_an_answer_is_asked_for(opened, reviewer):  # noqa: F811
     assert Review.objects.get(answer="DUPLICATE_OF").duplicate_of == other
 
 
-def test_a_lead_sends_a_dispute_back(opened, reviewer, second_reviewer, lead):  # noqa: F811
+def test_a_lead_sends_a_dispute_back(opened, reviewer, second_reviewer, lead):
     case = settled(settled(make_case(), reviewer, "REMOVE_KNOWN"), second_reviewer, "KEEP")
     queue.claim(case, by=lead)
     page = opened(lead, at(case))
@@ -410,7 +410,7 @@ def test_a_lead_sends_a_dispute_back(opened, reviewer, second_reviewer, lead):  
     expect(page.locator("[data-round]")).to_have_count(0)
 
 
-def test_the_second_page_has_nothing_of_the_first(opened, reviewer, second_reviewer):  # noqa: F811
+def test_the_second_page_has_nothing_of_the_first(opened, reviewer, second_reviewer):
     case = settled(make_case(), reviewer, "REMOVE_KNOWN", reason="eel-grass at noon")
     answer(make_case(), reviewer, "ESCALATE")
     queue.claim(case, by=second_reviewer)
@@ -420,7 +420,7 @@ def test_the_second_page_has_nothing_of_the_first(opened, reviewer, second_revie
         assert hidden not in source
 
 
-def test_a_legal_hold_is_set_and_lifted_by_keyboard(opened, lead):  # noqa: F811
+def test_a_legal_hold_is_set_and_lifted_by_keyboard(opened, lead):
     case = make_case()
     page = opened(lead, at(case))
     for label, standing in (("Set a legal hold", 1), ("Lift the legal hold", 0)):
@@ -449,7 +449,7 @@ def test_a_legal_hold_is_set_and_lifted_by_keyboard(opened, lead):  # noqa: F811
 
 
 def test_the_queue_fits_a_desk_with_everything_a_row_can_say(
-    opened,  # noqa: F811
+    opened,
     reviewer,
     second_reviewer,
     lead,
@@ -467,7 +467,7 @@ def test_the_queue_fits_a_desk_with_everything_a_row_can_say(
     assert frame.evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
-def test_who_is_told_follows_the_class_that_is_chosen(opened, reviewer):  # noqa: F811
+def test_who_is_told_follows_the_class_that_is_chosen(opened, reviewer):
     case = make_case(harm_class="unknown")
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -483,7 +483,7 @@ def test_who_is_told_follows_the_class_that_is_chosen(opened, reviewer):  # noqa
     expect(told).to_have_text("Once removed: no report while it is not classed.")
 
 
-def test_the_page_goes_on_to_what_came_of_the_answer(opened, reviewer, second_reviewer):  # noqa: F811
+def test_the_page_goes_on_to_what_came_of_the_answer(opened, reviewer, second_reviewer):
     case = settled(make_case(near=True), second_reviewer, "REMOVE_KNOWN")
     answer(case, reviewer, "REMOVE_KNOWN")
     Review.objects.filter(reviewer=reviewer).update(settles_at=Now() + timedelta(seconds=2))
@@ -494,7 +494,7 @@ def test_the_page_goes_on_to_what_came_of_the_answer(opened, reviewer, second_re
     expect(page.locator(".decision")).to_contain_text("Confirmed", timeout=15_000)
 
 
-def test_no_button_of_the_decision_is_cut(opened, reviewer):  # noqa: F811
+def test_no_button_of_the_decision_is_cut(opened, reviewer):
     case = make_case(near=True)
     queue.claim(case, by=reviewer)
     for size in (WIDE, DESK, NARROW):

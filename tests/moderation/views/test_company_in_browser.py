@@ -5,7 +5,7 @@ from django.core.cache import cache
 from playwright.sync_api import expect
 
 from moderation.review import company, queue
-from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.browser import NARROW, WIDE
 from tests.looking import violations
 from tests.moderation.review.making import make_case
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW])
 def test_it_comes_and_goes_without_moving_the_page(
-    opened,  # noqa: F811
+    opened,
     person,
     lead,
     reviewer,
@@ -43,7 +43,7 @@ def test_it_comes_and_goes_without_moving_the_page(
     expect(line).to_be_empty()
 
 
-def test_the_same_words_are_not_said_again(opened, lead, reviewer):  # noqa: F811
+def test_the_same_words_are_not_said_again(opened, lead, reviewer):
     case = make_case()
     company.hint(case, by=reviewer)
     page = opened(lead, "/queue/")
@@ -59,7 +59,7 @@ def test_the_same_words_are_not_said_again(opened, lead, reviewer):  # noqa: F81
     assert page.evaluate("window.said") == 0
 
 
-def test_without_scripts_the_page_says_what_was_so(opened, lead, reviewer):  # noqa: F811
+def test_without_scripts_the_page_says_what_was_so(opened, lead, reviewer):
     case = make_case()
     queue.claim(case, by=reviewer)
     company.hint(case, by=reviewer)

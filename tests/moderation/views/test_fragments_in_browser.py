@@ -6,16 +6,15 @@ import pytest
 from playwright.sync_api import expect
 
 from moderation.review import queue
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.moderation.review.making import make_case
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_part_that_does_not_come_says_so_and_is_asked_for_again(
-    opened,  # noqa: F811
+    opened,
     reviewer,
-    expected_errors,  # noqa: F811
+    expected_errors,
 ):
     expected_errors += ["net::ERR_FAILED", "htmx:", "403"]
     held = queue.claim(make_case(), by=reviewer)
@@ -47,7 +46,7 @@ def test_a_part_that_does_not_come_says_so_and_is_asked_for_again(
     expect(part.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_lost_log_in_shows_no_form_inside_the_part(opened, reviewer):  # noqa: F811
+def test_a_lost_log_in_shows_no_form_inside_the_part(opened, reviewer):
     held = queue.claim(make_case(), by=reviewer)
     page = opened(reviewer, f"/cases/{held.pk}/")
     token = [each for each in page.context.cookies() if each["name"] == "csrftoken"]

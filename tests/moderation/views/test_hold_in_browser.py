@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 from moderation.models import Entry, Reveal
 from moderation.review import queue
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.moderation.review.making import make_case, seal_copies
 from tests.moderation.views.test_previews import picture
 
@@ -27,7 +26,7 @@ def case(db, reviewer):
 
 
 @pytest.fixture
-def page(opened, reviewer, case):  # noqa: F811
+def page(opened, reviewer, case):
     page = opened(reviewer, f"/cases/{case.pk}/")
     page.wait_for_selector(READY)
     return page
@@ -113,7 +112,7 @@ def test_d_draws_and_goes_back_to_grey(page):
     ]
 
 
-def test_without_scripts_the_stage_says_that_l3_needs_them(opened, reviewer, case):  # noqa: F811
+def test_without_scripts_the_stage_says_that_l3_needs_them(opened, reviewer, case):
     page = opened(reviewer, f"/cases/{case.pk}/", java_script_enabled=False)
     expect(page.locator("[data-without-scripts]")).to_be_visible()
     expect(page.locator("[data-hold-button]")).to_be_hidden()

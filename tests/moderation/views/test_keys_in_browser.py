@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from moderation.models import Case, Person
 from moderation.review import queue
-from tests.browser import NARROW, chromium, expected_errors, opened  # noqa: F401
+from tests.browser import NARROW
 from tests.looking import violations
 from tests.moderation.review.making import make_case
 
@@ -22,7 +22,7 @@ def at(case: Case) -> str:
     return f"/cases/{case.pk}/"
 
 
-def test_rows_pins_filters_and_the_sum(opened, lead):  # noqa: F811
+def test_rows_pins_filters_and_the_sum(opened, lead):
     first, second = make_case(priority=9), make_case(priority=8)
     page = opened(lead, "/queue/")
     page.wait_for_selector(READY)
@@ -53,7 +53,7 @@ def test_rows_pins_filters_and_the_sum(opened, lead):  # noqa: F811
     assert first.pk != second.pk
 
 
-def test_tabs_keys_and_notes_of_a_case(opened, reviewer):  # noqa: F811
+def test_tabs_keys_and_notes_of_a_case(opened, reviewer):
     case = queue.claim(make_case(entries=2), by=reviewer)
     page = opened(reviewer, at(case))
     page.wait_for_selector(READY)
@@ -82,14 +82,14 @@ def test_tabs_keys_and_notes_of_a_case(opened, reviewer):  # noqa: F811
     page.wait_for_url("**?entry=*")
 
 
-def test_without_scripts_the_tabs_are_sections(opened, reviewer):  # noqa: F811
+def test_without_scripts_the_tabs_are_sections(opened, reviewer):
     case = queue.claim(make_case(), by=reviewer)
     page = opened(reviewer, at(case), java_script_enabled=False, viewport=NARROW)
     for name in ("group", "history", "notes", "reports", "policy"):
         expect(page.locator(f"#{name}")).to_be_visible()
 
 
-def test_the_jump_by_keyboard(opened, lead):  # noqa: F811
+def test_the_jump_by_keyboard(opened, lead):
     case = make_case()
     page = opened(lead, "/")
     page.keyboard.press("Control+k")
@@ -108,7 +108,7 @@ def test_the_jump_by_keyboard(opened, lead):  # noqa: F811
     page.wait_for_url("**/team/")
 
 
-def test_g_and_the_sheet_on_every_page(opened, lead):  # noqa: F811
+def test_g_and_the_sheet_on_every_page(opened, lead):
     page = opened(lead, "/")
     page.wait_for_selector(READY)
     page.keyboard.press("?")
@@ -119,7 +119,7 @@ def test_g_and_the_sheet_on_every_page(opened, lead):  # noqa: F811
     page.wait_for_url("**/hash-lists/")
 
 
-def test_letters_that_are_switched_off_do_nothing(opened, reviewer):  # noqa: F811
+def test_letters_that_are_switched_off_do_nothing(opened, reviewer):
     case = queue.claim(make_case(near=True), by=reviewer)
     Person.objects.filter(user=reviewer).update(letter_keys=False)
     page = opened(reviewer, at(case))

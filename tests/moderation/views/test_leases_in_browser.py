@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from moderation.models import Case, Session
 from moderation.review import queue
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.looking import violations
 from tests.moderation.review.making import make_case
 
@@ -24,7 +23,7 @@ def held(reviewer):
 
 
 @pytest.fixture
-def page(opened, reviewer, held):  # noqa: F811
+def page(opened, reviewer, held):
     page = opened(reviewer, f"/cases/{held.pk}/")
     page.wait_for_selector(READY)
     return page
@@ -93,7 +92,7 @@ def test_g_m_and_g_q_go_there(page, held):
     page.wait_for_url("**/queue/")
 
 
-def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, reviewer):  # noqa: F811
+def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, reviewer):
     page.keyboard.press("?")
     for words in ("put the case on hold", "hand it over", "skip it", "not for me", "My cases"):
         expect(page.get_by_role("dialog")).to_contain_text(words)
@@ -107,7 +106,7 @@ def test_the_sheet_names_the_keys_and_the_pages_are_accessible(page, opened, rev
     assert violations(mine) == []
 
 
-def test_without_scripts(opened, reviewer, held):  # noqa: F811
+def test_without_scripts(opened, reviewer, held):
     page = opened(reviewer, f"/cases/{held.pk}/", java_script_enabled=False)
     page.locator("[data-aside=hold] summary").click()
     page.get_by_label("Why").first.fill("Asked the liaison")
@@ -118,7 +117,7 @@ def test_without_scripts(opened, reviewer, held):  # noqa: F811
     assert held.reviews.get().ended == "not_for_me"
 
 
-def test_the_time_left_stands_on_every_page(page, opened, reviewer, held):  # noqa: F811
+def test_the_time_left_stands_on_every_page(page, opened, reviewer, held):
     page.goto("/queue/")
     bar = page.locator(".topbar")
     expect(bar.locator("[data-lease-left]")).to_contain_text("min")
@@ -142,7 +141,7 @@ def test_an_older_tab_writes_nothing_over_a_newer_one(page, reviewer, held):
     assert held.reviews.get().draft["reason"] == "same boat"
 
 
-def test_a_preview_goes_with_the_lease(opened, reviewer, held):  # noqa: F811
+def test_a_preview_goes_with_the_lease(opened, reviewer, held):
     Case.objects.update(lease_expires_at=Now() + timedelta(seconds=3))
     page = opened(reviewer, f"/cases/{held.pk}/")
     page.evaluate("""() => {
@@ -161,7 +160,7 @@ def test_what_is_written_is_kept_at_each_pause(page, held):
     assert held.reviews.get().draft["reason"] == "same boat"
 
 
-def test_who_is_no_longer_logged_in_hears_it_while_writing(page, held, expected_errors):  # noqa: F811
+def test_who_is_no_longer_logged_in_hears_it_while_writing(page, held, expected_errors):
     Session.objects.all().delete()
     page.locator("[data-answer] textarea").press_sequentially("same boat")
     expect(page.locator("[data-logged-out]")).to_be_visible()
@@ -172,7 +171,7 @@ def test_who_is_no_longer_logged_in_hears_it_while_writing(page, held, expected_
 def test_a_session_locked_elsewhere_is_locked_here_with_what_was_written(
     page,
     held,
-    expected_errors,  # noqa: F811
+    expected_errors,
 ):
     expected_errors.append("401")
     page.locator("[data-answer] textarea").press_sequentially("same")

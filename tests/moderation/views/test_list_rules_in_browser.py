@@ -5,7 +5,6 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from moderation.models import KnownHash
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.moderation.hash_lists.rows import flagged_case
 
 from . import rows
@@ -25,7 +24,7 @@ def press(page: Page, control: Locator) -> None:
     raise AssertionError("not reached by Tab")
 
 
-def test_what_was_set_aside_is_looked_at_disabled_and_lifted(opened, list_manager):  # noqa: F811
+def test_what_was_set_aside_is_looked_at_disabled_and_lifted(opened, list_manager):
     known = rows.hash_list("hotline", values=1).known_hashes.get()
     flagged_case(known)
     KnownHash.objects.update(set_aside_at=timezone.now())

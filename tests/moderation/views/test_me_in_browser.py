@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 from moderation.models import Case, Entry
 from moderation.review import queue
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.looking import faults
 from tests.moderation.review.making import make_case, seal_copies
 from tests.moderation.views.test_previews import picture
@@ -28,7 +27,7 @@ def case(db, reviewer):
 
 
 @pytest.fixture
-def page(opened, reviewer, case):  # noqa: F811
+def page(opened, reviewer, case):
     page = opened(reviewer, f"/cases/{case.pk}/")
     page.wait_for_selector(READY)
     return page
@@ -79,7 +78,7 @@ def test_hiding_ends_a_hold(page):
     page.keyboard.up(" ")
 
 
-def test_b_takes_a_break(opened, reviewer, case):  # noqa: F811
+def test_b_takes_a_break(opened, reviewer, case):
     page = opened(reviewer, "/me/")
     page.wait_for_selector(READY)
     page.keyboard.press("l")
@@ -108,7 +107,7 @@ def test_what_was_written_outlasts_leaving_the_page_and_a_break(page, case):
     expect(page.locator("[data-answer] textarea")).to_have_value("the outlines do not agree")
 
 
-def test_the_stage_begins_l2_as_one_chose(opened, reviewer, case):  # noqa: F811
+def test_the_stage_begins_l2_as_one_chose(opened, reviewer, case):
     page = opened(reviewer, "/me/")
     page.locator("[name=drawing_csam]").check()
     page.get_by_role("button", name="Save").click()
@@ -122,7 +121,7 @@ def test_the_stage_begins_l2_as_one_chose(opened, reviewer, case):  # noqa: F811
 
 
 def test_a_break_that_is_due_is_said_on_a_page_that_everybody_can_read(
-    opened,  # noqa: F811
+    opened,
     reviewer,
     case,
     settings,

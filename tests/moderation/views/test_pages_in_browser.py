@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from moderation.models import ChainCheck, HashList, Scan
 from moderation.review import queue
 from moderation.tasks import check_chain
-from tests.browser import NARROW, WIDE, chromium, expected_errors, opened  # noqa: F401
+from tests.browser import NARROW
 from tests.moderation.review.making import make_case
 
 from . import rows
@@ -22,7 +22,7 @@ def every(person):
 
 
 def test_a_device_that_asks_for_contrast_gets_it_and_one_with_its_own_colours_keeps_lines(
-    opened,  # noqa: F811
+    opened,
     operator,
 ):
     page = opened(operator, "/", color_scheme="light")
@@ -44,7 +44,7 @@ LINES = """bar => {
 }"""
 
 
-def test_the_top_bar_takes_two_lines_at_most_and_a_longer_menu_shows_it(opened, every, reviewer):  # noqa: F811
+def test_the_top_bar_takes_two_lines_at_most_and_a_longer_menu_shows_it(opened, every, reviewer):
     held = queue.claim(make_case(), by=reviewer)
     for user, address in ((every, "/"), (reviewer, f"/cases/{held.pk}/"), (reviewer, "/queue/")):
         page = opened(user, address, viewport=NARROW)
@@ -64,7 +64,7 @@ def test_the_top_bar_takes_two_lines_at_most_and_a_longer_menu_shows_it(opened, 
     assert "gradient" in rail.evaluate("e => getComputedStyle(e).backgroundImage")
 
 
-def test_the_audit_filters_stand_apart_from_the_note_above(opened, every, reviewer):  # noqa: F811
+def test_the_audit_filters_stand_apart_from_the_note_above(opened, every, reviewer):
     queue.claim(make_case(), by=reviewer)
     page = opened(every, "/audit/")
     note, filters = (page.locator(part).first.bounding_box() for part in (".more", "form.filters"))
@@ -72,7 +72,7 @@ def test_the_audit_filters_stand_apart_from_the_note_above(opened, every, review
 
 
 def test_the_rows_of_the_audit_page_go_by_keys(
-    opened,  # noqa: F811
+    opened,
     auditor,
     reviewer,
     monkeypatch,
@@ -101,7 +101,7 @@ def test_the_rows_of_the_audit_page_go_by_keys(
     expect(page.get_by_text("A check is under way")).to_be_hidden()
 
 
-def test_the_log_in_page_works_by_keyboard(opened, operator):  # noqa: F811
+def test_the_log_in_page_works_by_keyboard(opened, operator):
     page = opened(None, "/scans/")
     page.keyboard.type("otto")
     page.keyboard.press("Tab")
@@ -114,7 +114,7 @@ def test_the_log_in_page_works_by_keyboard(opened, operator):  # noqa: F811
     assert page.evaluate("document.activeElement.id") == "content"
 
 
-def test_progress_moves_by_itself_and_ends_with_the_scan(opened, operator):  # noqa: F811
+def test_progress_moves_by_itself_and_ends_with_the_scan(opened, operator):
     scan = rows.scan(rows.revision(), done=1)
     page = opened(operator, f"/scans/{scan.pk}/")
     expect(page.get_by_text("100 of 200 entries, 50 %")).to_be_visible()
@@ -126,9 +126,9 @@ def test_progress_moves_by_itself_and_ends_with_the_scan(opened, operator):  # n
 
 
 def test_a_lost_server_is_said_and_a_lost_log_in_leads_there(
-    opened,  # noqa: F811
+    opened,
     operator,
-    expected_errors,  # noqa: F811
+    expected_errors,
 ):
     expected_errors += ["net::ERR_INTERNET_DISCONNECTED", "htmx:"]
     scan = rows.scan(rows.revision())
@@ -141,7 +141,7 @@ def test_a_lost_server_is_said_and_a_lost_log_in_leads_there(
     page.wait_for_url("**/login/**", timeout=10_000)
 
 
-def test_cancelling_asks_first(opened, operator):  # noqa: F811
+def test_cancelling_asks_first(opened, operator):
     scan = rows.scan(rows.revision())
     page = opened(operator, f"/scans/{scan.pk}/")
     page.get_by_role("button", name="Cancel the scan").click()
@@ -157,7 +157,7 @@ def test_cancelling_asks_first(opened, operator):  # noqa: F811
     assert Scan.objects.get().state == "cancelled"
 
 
-def test_switching_a_list_off_asks_and_keeps_what_was_pressed(opened, list_manager):  # noqa: F811
+def test_switching_a_list_off_asks_and_keeps_what_was_pressed(opened, list_manager):
     rows.hash_list("hotline")
     page = opened(list_manager, "/hash-lists/hotline/")
     page.get_by_role("button", name="Switch off").click()
@@ -166,7 +166,7 @@ def test_switching_a_list_off_asks_and_keeps_what_was_pressed(opened, list_manag
     assert not HashList.objects.get().enabled
 
 
-def test_colours_go_round(opened, operator):  # noqa: F811
+def test_colours_go_round(opened, operator):
     page = opened(operator, "/", color_scheme="light")
     paint = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(paint)
@@ -177,10 +177,10 @@ def test_colours_go_round(opened, operator):  # noqa: F811
 
 
 def test_a_list_is_loaded_in_two_steps(
-    opened,  # noqa: F811
+    opened,
     list_manager,
     tmp_path,
-    expected_errors,  # noqa: F811
+    expected_errors,
 ):
     expected_errors += ["400 (Bad Request)"]  # the form that came back
     file = tmp_path / "values.txt"

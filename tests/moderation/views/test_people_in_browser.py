@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 from moderation.models import CustodyEvent
 from moderation.people import identities
 from tests import identity_provider
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.conftest import PASSWORD
 from tests.factors import code_for
 from tests.looking import faults
@@ -52,7 +51,7 @@ def give_passkey(page):
     tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
-def test_an_app_is_set_up_and_shown(opened, reviewer, settings):  # noqa: F811
+def test_an_app_is_set_up_and_shown(opened, reviewer, settings):
     cache.clear()
     settings.MFA_REQUIRED = True
     page = opened(None, "/login/")
@@ -90,7 +89,7 @@ def test_an_app_is_set_up_and_shown(opened, reviewer, settings):  # noqa: F811
     title(page, "Overview")
 
 
-def test_a_passkey_is_set_up_and_shown(opened, reviewer, settings):  # noqa: F811
+def test_a_passkey_is_set_up_and_shown(opened, reviewer, settings):
     cache.clear()
     settings.MFA_REQUIRED = True
     page = opened(None, "/login/")
@@ -121,7 +120,7 @@ def test_a_passkey_is_set_up_and_shown(opened, reviewer, settings):  # noqa: F81
     expect(page.get_by_role("alert")).to_contain_text("your only second step")
 
 
-def test_no_passkey_at_hand_is_said(opened, reviewer, settings):  # noqa: F811
+def test_no_passkey_at_hand_is_said(opened, reviewer, settings):
     settings.MFA_REQUIRED = True
     page = opened(None, "/login/")
     log_in(page, "rhea")
@@ -135,7 +134,7 @@ def test_no_passkey_at_hand_is_said(opened, reviewer, settings):  # noqa: F811
     expect(page.get_by_role("alert")).to_contain_text("Try again when you are ready")
 
 
-def test_without_input_it_locks_and_keeps_what_was_typed(opened, reviewer, expected_errors):  # noqa: F811
+def test_without_input_it_locks_and_keeps_what_was_typed(opened, reviewer, expected_errors):
     making.make_case()
     page = opened(reviewer, "/queue/")
     page.clock.install()  # in the page alone: the server's goes on as it did
@@ -163,7 +162,7 @@ def test_without_input_it_locks_and_keeps_what_was_typed(opened, reviewer, expec
     expect(reason).to_have_value("the same quay from another side")
 
 
-def test_a_grant_is_given_and_withdrawn(opened, lead, reviewer, expected_errors):  # noqa: F811
+def test_a_grant_is_given_and_withdrawn(opened, lead, reviewer, expected_errors):
     expected_errors.append("400")
     page = opened(lead, "/team/")
     title(page, "Team")
@@ -190,7 +189,7 @@ def test_a_grant_is_given_and_withdrawn(opened, lead, reviewer, expected_errors)
     expect(page.get_by_role("heading", name="Ended")).to_be_visible()
 
 
-def test_a_person_is_added_gets_a_link_and_is_switched_off(opened, operator):  # noqa: F811
+def test_a_person_is_added_gets_a_link_and_is_switched_off(opened, operator):
     page = opened(operator, "/team/")
     page.get_by_role("link", name="Add a person").press("Enter")
     title(page, "Add a person")
@@ -219,7 +218,7 @@ def test_a_person_is_added_gets_a_link_and_is_switched_off(opened, operator):  #
     title(theirs, "Log in")
 
 
-def test_signing_in_at_the_identity_provider(opened, operator, reviewer, settings, expected_errors):  # noqa: F811
+def test_signing_in_at_the_identity_provider(opened, operator, reviewer, settings, expected_errors):
     cache.clear()
     expected_errors.append("403")
     with identity_provider.running() as provider:

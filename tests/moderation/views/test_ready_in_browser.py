@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 from moderation.models import Review
 from moderation.review import queue
-from tests.browser import chromium, expected_errors, opened  # noqa: F401
 from tests.looking import faults
 from tests.moderation.review.making import make_case
 
@@ -27,7 +26,7 @@ def held(reviewer, settings, tmp_path):
 
 
 @pytest.fixture
-def page(opened, reviewer, held):  # noqa: F811
+def page(opened, reviewer, held):
     page = opened(reviewer, f"/cases/{held.pk}/")
     page.wait_for_selector(READY)
     return page
@@ -72,7 +71,7 @@ def test_anybody_can_use_them_on_any_screen(page):
     assert faults(page, "ready-sentences") == []
 
 
-def test_without_scripts_there_are_none(opened, reviewer, held):  # noqa: F811
+def test_without_scripts_there_are_none(opened, reviewer, held):
     page = opened(reviewer, f"/cases/{held.pk}/", java_script_enabled=False)
     page.locator("[data-digit='4']").check()
     expect(page.locator("[data-ready]")).to_be_hidden()
