@@ -95,6 +95,11 @@ def test_what_was_written_outlasts_leaving_the_page_and_a_break(page, case):
     page.locator("[data-answer] textarea").fill("the outlines do not agree")
     page.goto("/me/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Me")
+    kept = case.reviews.filter(draft__reason="the outlines do not agree")
+    for _ in range(200):  # what is sent on leaving arrives when it does
+        if kept.exists():
+            break
+        page.wait_for_timeout(50)
     page.goto(f"/cases/{case.pk}/")
     expect(page.locator("[data-answer] textarea")).to_have_value("the outlines do not agree")
     expect(page.locator("[data-digit='4']")).to_be_checked()
