@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
-from moderation.models import Case, CustodyEvent, Flag, Review
+from moderation.models import Case, CustodyEvent, Flag, Grant, Review
 from moderation.models.case import CaseConflict, ReviewQuerySet
 from moderation.review import decisions, leases, merging, offers, queue, rounds
 
@@ -106,9 +106,13 @@ def undoable(*, by: User) -> Review | None:
 
 
 def waiting(*, by: User) -> ReviewQuerySet:
-    """All answers of the person that can still be undone."""
+    """All answers of the person that can still be undone: in time, the cases still theirs to work
+    on by role and grant."""
     unsettled = Review.objects.unsettled().filter(reviewer=by, settles_at__gt=Now())
-    return unsettled.select_related("case")
+    theirs = unsettled.filter(
+        case__came_from__in=queue.states_of(by), case__harm_class__in=Grant.objects.classes(by)
+    )
+    return theirs.select_related("case")
 
 
 @transaction.atomic
@@ -118,11 +122,10 @@ def undo(review: Review, *, by: User) -> Case:
     A case claimed meanwhile goes back to the queue, unmarked.
 
     Raises:
-        CaseConflict: the time is over, it is undone already, or it is another person's answer.
+        CaseConflict: it is not, or no longer, among those `waiting` for this person.
     """
     case, others = leases.lock_with_own(review.case, by=by)
-    mine = Review.objects.unsettled().filter(pk=review.pk, reviewer=by, settles_at__gt=Now())
-    if not mine.update(ended=Review.Ended.UNDONE):
+    if not waiting(by=by).filter(pk=review.pk).update(ended=Review.Ended.UNDONE):
         raise CaseConflict(f"review {review.pk} can no longer be undone")
     leases.put_down(others, by=by)
     before = {"state": case.state}

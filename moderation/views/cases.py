@@ -99,18 +99,22 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required((CASE_OPEN, DECIDE), raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take one's own answer back; too late changes nothing and says so."""
-    row = case_of(request, pk)
-    form = UndoForm(request.POST)
+    """Take one's own answer back; too late, or no longer theirs, changes nothing and says so."""
+    user, form = person_of(request), UndoForm(request.POST)
     if not form.is_valid():
         raise Http404
-    review = get_object_or_404(
-        Review, pk=form.cleaned_data["review"], case=row, reviewer=person_of(request)
-    )
+    own = Review.objects.select_related("case").filter(case=pk, reviewer=user)
+    review = get_object_or_404(own, pk=form.cleaned_data["review"])
     try:
-        answers.undo(review, by=person_of(request))
+        answers.undo(review, by=user)
     except CaseConflict:
         review.refresh_from_db(fields=["ended"])
+        if not queue.openable_by(user).filter(pk=pk).exists():
+            refusing.note(review.case, by=user, tried="case_undo", because=refusing.NO_PERMISSION)
+            messages.error(
+                request, f"Not undone: case {pk} is no longer open to you. Nothing was changed."
+            )
+            return redirect("moderation:queue")
         if review.ended == Review.Ended.UNDONE:
             messages.info(request, "That answer is undone already.")
         else:

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import F
 from django.utils import timezone
 
-from moderation.models import Case, CustodyEvent, Decision, Review
+from moderation.models import Case, CustodyEvent, Decision, Grant, Review
 from moderation.models.case import CaseConflict, HarmClass
 from moderation.review import answers, decisions, leases, offers, queue
 from tests.moderation.review.making import (
@@ -229,6 +230,19 @@ def test_undo_is_ones_own_and_once(reviewer, second_reviewer):
     answers.undo(review, by=reviewer)
     with pytest.raises(CaseConflict):
         answers.undo(review, by=reviewer)
+
+
+def test_undo_needs_what_the_case_needs(lead, reviewer):
+    """A role or a grant taken away in the minute takes the undo away, whoever asks."""
+    escalated = answer(settled(make_case(), reviewer, "ESCALATE"), lead, "REMOVE_KNOWN")
+    first = answer(make_case(), reviewer, "REMOVE_KNOWN")
+    lead.groups.clear()
+    Grant.objects.filter(person=reviewer).update(withdrawn_at=timezone.now())
+    for review, person in ((escalated, lead), (first, reviewer)):
+        now = User.objects.get(pk=person.pk)
+        assert answers.undoable(by=now) is None
+        with pytest.raises(CaseConflict):
+            answers.undo(review, by=now)
 
 
 def test_settle_waits_for_the_grace(reviewer):

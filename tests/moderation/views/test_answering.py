@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from moderation import tasks
-from moderation.models import Case, CustodyEvent, Review
+from moderation.models import Case, CustodyEvent, Grant, Review
 from moderation.review import answers, queue
 from moderation.views import cases as views
 from tests.moderation.review.making import (
@@ -248,6 +249,26 @@ def test_undo_is_ones_own(login, reviewer, second_reviewer):
     assert client.post(at("case_undo", case), {"review": review.pk}).status_code == 404
     assert client.post(at("case_undo", case), {"review": "x"}).status_code == 404
     assert Case.objects.get().state == "answered"
+
+
+def test_undo_ends_with_the_grant_and_says_so(login, reviewer, second_reviewer):
+    case = make_case()
+    review = answer(case, reviewer, "ESCALATE")
+    client = login(reviewer)
+    assert "data-undo" in text(client.get("/my-cases/"))
+    Grant.objects.filter(person=reviewer).update(withdrawn_at=Now())
+    for address in ("/queue/", "/my-cases/"):
+        assert "data-undo" not in text(client.get(address))
+    page = client.post(at("case_undo", case), {"review": review.pk}, follow=True)
+    assert page.redirect_chain == [("/queue/", 302)]
+    assert f"Not undone: case {case.pk} is no longer open to you. Nothing was changed." in text(
+        page
+    )
+    assert Case.objects.get().state == "answered"
+    assert CustodyEvent.objects.get(action="attempt_refused").after == {"tried": "case_undo"}
+    Grant.objects.filter(person=second_reviewer).update(withdrawn_at=Now())
+    another = login(second_reviewer).post(at("case_undo", case), {"review": review.pk})
+    assert another.status_code == 404
 
 
 def test_release_and_renew(login, reviewer):

@@ -206,7 +206,7 @@ def test_the_number_of_queries_does_not_grow(login, reviewer, django_assert_max_
     client = login(reviewer)
     for _ in range(12):
         make_case(entries=2)
-    with django_assert_max_num_queries(46):
+    with django_assert_max_num_queries(47):
         assert len(rows(client.get(URL))) == 12
 
 
