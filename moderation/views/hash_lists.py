@@ -170,7 +170,8 @@ def _figures(
 def confirm_load(request: HttpRequest) -> HttpResponse:
     """Second step: load exactly the bytes that the dry run read, or discard them.
 
-    Where another version was loaded since, its figures are shown anew, and nothing is loaded.
+    Where another version was loaded since, its figures are shown anew, and nothing is loaded. Sent
+    a second time it says when that was loaded.
     """
     person = person_of(request)
     try:
@@ -196,9 +197,14 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
             )
             return _figures(request, name, kept["called"], reading, status=409)
     except (ListError, uploads.UploadGone) as error:
-        messages.error(request, in_words(str(error)))
-        return redirect("moderation:load_hash_list")
+        earlier = _version_of(name, reading)  # the first of two takes the file along
+        if earlier is None:
+            messages.error(request, in_words(str(error)))
+            return redirect("moderation:load_hash_list")
+        return _loaded_before(request, earlier)
     uploads.discard(name)
+    if loaded.repeated and (earlier := _version_of(name, reading)) is not None:
+        return _loaded_before(request, earlier)
     tasks.notice_lists()
     messages.success(
         request,
@@ -207,6 +213,25 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
         "Revisions it makes due are scanned in the background.",
     )
     return redirect("moderation:hash_list", slug=loaded.slug)
+
+
+def _version_of(name: str, reading: dict[str, Any]) -> HashListVersion | None:
+    """The version that these very bytes are already, read in this way; None where there is none."""
+    return HashListVersion.objects.filter(
+        hash_list__slug=reading["slug"],
+        label=reading["label"],
+        format=reading["format"],
+        checksum=name[:64],
+    ).first()
+
+
+def _loaded_before(request: HttpRequest, version: HashListVersion) -> HttpResponse:
+    messages.info(
+        request,
+        f"{version} was loaded already, on {version.loaded_at:%d %b %Y at %H:%M} UTC. "
+        "Nothing was changed now.",
+    )
+    return redirect("moderation:hash_list", slug=version.hash_list.slug)
 
 
 def held_values(row: HashList) -> dict[str, Any]:

@@ -258,13 +258,28 @@ def test_other_bytes_are_never_loaded(login, list_manager, folder):
     assert not HashList.objects.exists()
 
 
-def test_a_second_confirmation_says_the_file_is_gone(login, list_manager):
+@pytest.mark.parametrize("uploaded_again", [False, True])
+def test_a_second_confirmation_says_when_it_was_loaded(login, list_manager, folder, uploaded_again):
+    client = login(list_manager)
+    values = md5s(2)
+    first = client.post(LOAD, sent(plain(values)))
+    client.post(CONFIRM, {"token": token(first)})
+    if uploaded_again:
+        first = client.post(LOAD, sent(plain(values), slug="harbour"))
+    answer = client.post(CONFIRM, {"token": token(first)}, follow=True)
+    at = HashListVersion.objects.get().loaded_at
+    said = f"harbour 2026-11 was loaded already, on {at:%d %b %Y at %H:%M} UTC."
+    assert notes(answer)[-1] == ("info", f"{said} Nothing was changed now.")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_is_gone_is_said_to_be(login, list_manager, folder):
     client = login(list_manager)
     first = client.post(LOAD, sent(plain(md5s(2))))
-    client.post(CONFIRM, {"token": token(first)})
+    (kept,) = folder.iterdir()
+    kept.unlink()
     answer = client.post(CONFIRM, {"token": token(first)}, follow=True)
     assert "no longer here" in notes(answer)[-1][1]
-    assert HashListVersion.objects.count() == 1
 
 
 def test_two_new_lists_of_one_name_are_not_one(login, list_manager):
