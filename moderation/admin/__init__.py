@@ -3,6 +3,7 @@
 Rights here are our capabilities, not Django's rights on tables. Changes leave a custody event.
 """
 
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from allauth.account.models import EmailAddress
@@ -13,6 +14,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework.authtoken.models import TokenProxy
 
 from moderation.hash_lists import changing
@@ -30,6 +32,8 @@ from . import schedule  # noqa: F401  it registers its own
 from .rights import ByCapability, ToLookAt
 
 __all__ = ["ByCapability", "ToLookAt"]
+
+AGREEMENT_AT_MOST = timedelta(days=50 * 366)
 
 # People are under Team, and their keys and second steps are shown to nobody.
 for model in (
@@ -93,6 +97,20 @@ class HashListForm(forms.ModelForm):
     harm_class = forms.ChoiceField(
         required=False, choices=[("", "As each value says"), *HarmClass.choices]
     )
+
+    def clean_expires_at(self) -> datetime | None:
+        """A time to come, where it is another than the list has: that may be over by now."""
+        until: datetime | None = self.cleaned_data["expires_at"]
+        if until is None or "expires_at" not in self.changed_data:
+            return until
+        now = timezone.now()
+        if until <= now:
+            raise forms.ValidationError(
+                "Choose a time to come. To stop using the list now, switch it off."
+            )
+        if until > now + AGREEMENT_AT_MOST:
+            raise forms.ValidationError("No agreement runs for more than 50 years: look again.")
+        return until
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or {}

@@ -1,7 +1,10 @@
 """The back room: gated by capability, read-only where nothing may change, custody for what may."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from moderation.models import CustodyEvent, HashList, KnownHash
@@ -66,20 +69,52 @@ def test_a_known_hash_is_shown_without_its_value(login, operator):
     assert bytes(known.value).hex() not in page
 
 
-def test_a_change_of_a_list_is_recorded(login, operator):
-    known = rows.hash_list("quay", agreement="AGR-1")
+def change_list(client, known, **said):
+    """Send the page of a list as it stands, but for what is said."""
     path = f"/admin/moderation/hashlist/{known.pk}/change/"
-    form = login(operator).get(path).context["adminform"].form
+    form = client.get(path).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
+    until = values.pop("expires_at")
+    values["expires_at_0"] = f"{until:%Y-%m-%d}" if until else ""
+    values["expires_at_1"] = f"{until:%H:%M:%S}" if until else ""
     values = {name: "" if value is None else value for name, value in values.items()}
     values = {name: value for name, value in values.items() if value is not False}
-    values |= {"threshold": 24, "trust": "trial", "expires_at_0": "", "expires_at_1": ""}
-    answer = login(operator).post(path, values)
+    return client.post(path, values | said)
+
+
+def test_a_change_of_a_list_is_recorded(login, operator):
+    known = rows.hash_list("quay", agreement="AGR-1")
+    answer = change_list(login(operator), known, threshold=24, trust="trial")
     assert answer.status_code == 302, answer.context["errors"]
     assert (HashList.objects.get().threshold, HashList.objects.get().trust) == (24, "trial")
     event = CustodyEvent.objects.get()
     assert event.action == "hash_list_changed"
     assert event.after == {"threshold": 24, "trust": "trial"}
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        ("0001-01-01", "Choose a time to come."),
+        ("2020-01-01", "switch it off"),
+        ("9999-12-31", "more than 50 years"),
+    ],
+)
+def test_an_agreement_ends_at_a_time_to_come(login, operator, day, words):
+    known = rows.hash_list("quay")
+    answer = change_list(login(operator), known, expires_at_0=day, expires_at_1="00:00:00")
+    assert words in str(answer.context["errors"])
+    assert HashList.objects.get().expires_at is None
+
+
+def test_a_list_whose_agreement_is_over_can_be_changed(login, operator):
+    over = timezone.now() - timedelta(days=5)
+    known = rows.hash_list("quay", expires_at=over)
+    answer = change_list(login(operator), known, owner="Harbour office")
+    assert answer.status_code == 302, answer.context["errors"]
+    known.refresh_from_db()
+    assert (known.owner, known.expires_at) == ("Harbour office", over)
+    assert CustodyEvent.objects.get().after == {"owner": "Harbour office"}
 
 
 def test_lists_are_not_made_or_deleted_here(login, operator):
