@@ -10,6 +10,7 @@ from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from csp.decorators import csp_update
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -137,8 +138,14 @@ class RenewCodes(GenerateRecoveryCodesView):
         return answer
 
 
-@method_decorator(never_cache, name="dispatch")
+@method_decorator((never_cache, transaction.atomic), name="dispatch")
 class Codes(ViewRecoveryCodesView):
-    """The recovery codes, shown once."""
+    """The recovery codes, shown once: to one request of several at once, and not for its head."""
 
     template_name = "account/recovery_codes.html"
+    http_method_names = ["get"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        User.objects.select_for_update(no_key=True).get(pk=person_of(self.request).pk)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context

@@ -206,6 +206,23 @@ def test_new_recovery_codes_end_the_old(client, reviewer):
     assert actions() == ["logged_in", "recovery_codes_renewed"]
 
 
+def test_recovery_codes_are_shown_once(client, reviewer, django_assert_max_num_queries):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    assert client.head("/account/recovery-codes/").status_code == 405  # nobody saw them
+    with django_assert_max_num_queries(20) as asked:
+        shown = client.get("/account/recovery-codes/").content.decode()
+    assert len(re.findall(r"<code>(\d{8})</code>", shown)) == 10
+    assert "shown this once" in shown
+    # One of several at once: whoever comes second waits, and is told that they were shown.
+    assert "FOR NO KEY UPDATE" in " ".join(query["sql"] for query in asked.captured_queries)
+    again = client.get("/account/recovery-codes/").content.decode()
+    assert not re.findall(r"<code>", again)
+    assert "shown this once" not in again
+    assert "You have 10 left." in again
+
+
 @pytest.mark.usefixtures("required")
 def test_a_session_that_came_another_way_ends(login, reviewer):
     give_app(reviewer)
