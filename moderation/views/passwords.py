@@ -58,6 +58,13 @@ class PresentPassword(PasswordChangeForm):
             )
         return given
 
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        new = said.get("new_password1")
+        if new and new == said.get("old_password"):
+            self.add_error("new_password1", "That is the password you have now: choose another.")
+        return said
+
 
 class ChangePassword(auth_views.PasswordChangeView):
     """One's own password, knowing the present one."""

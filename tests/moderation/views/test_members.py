@@ -109,6 +109,14 @@ def test_ones_own_password_needs_the_present_one(login, reviewer):
     assert client.get("/password/").status_code == 200  # still logged in
 
 
+def test_the_new_password_is_another_one(login, reviewer):
+    same = dict.fromkeys(("old_password", "new_password1", "new_password2"), PASSWORD)
+    answer = login(reviewer).post("/password/", same)
+    assert answer.status_code == 200
+    assert "That is the password you have now: choose another." in answer.content.decode()
+    assert not CustodyEvent.objects.exists()
+
+
 def test_wrong_present_passwords_are_counted(login, reviewer, settings):
     settings.AXES_ENABLED = True
     settings.AXES_FAILURE_LIMIT = 2
