@@ -18,6 +18,8 @@ from moderation.views import (
     sign_in,
 )
 
+handler400 = "moderation.api.refused.bad_request"
+
 AGAIN = {"template_name": "account/again.html"}
 
 # The names account_* and mfa_* are those by which django-allauth finds its pages.

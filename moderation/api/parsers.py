@@ -1,11 +1,12 @@
-"""JSON that a caller sends: small, of text that can be written back, and of no great depth."""
+"""What a caller sends: small; JSON of text that can be written back, and of no great depth."""
 
 import json
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.http import QueryDict
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import FormParser, JSONParser
 
 from .uploads import TooLarge
 
@@ -25,9 +26,7 @@ class SmallJSONParser(JSONParser):
             ParseError: no JSON, too deep, or with half a character (a lone surrogate) in it.
             TooLarge: more than MAX_BYTES.
         """
-        body = stream.read(MAX_BYTES + 1)
-        if len(body) > MAX_BYTES:
-            raise TooLarge("The JSON is larger than this service reads.")
+        body = _small(stream)
         try:
             value = json.loads(body.decode(), parse_constant=_refuse)
             json.dumps(value, ensure_ascii=False).encode()
@@ -35,6 +34,24 @@ class SmallJSONParser(JSONParser):
             # The reason may quote the body.
             raise ParseError("The body is not JSON of plain text.") from None
         return value
+
+
+class SmallFormParser(FormParser):
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the fields, a QueryDict; raises TooLarge for more than MAX_BYTES of them."""
+        return QueryDict(_small(stream))
+
+
+def _small(stream: IO[Any]) -> bytes:
+    body: bytes = stream.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        raise TooLarge("The body is larger than this service reads.")
+    return body
 
 
 def _refuse(name: str) -> Any:

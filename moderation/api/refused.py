@@ -1,8 +1,15 @@
-"""What the API refuses for want of a capability is an event, as on the pages."""
+"""What the API refuses: JSON also where Django refuses it, and an event as on the pages."""
 
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as Denied
+from django.core.exceptions import (
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -16,3 +23,16 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, PermissionDenied | Denied):
         attempts.note(context["request"]._request, because=refusing.NO_PERMISSION)
     return exception_handler(error, context)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django cannot or will not read: in JSON to a program, with the page to people."""
+    if not request.path.startswith("/api/"):
+        return defaults.bad_request(request, exception)
+    words: dict[type[Exception], str] = {
+        RequestDataTooBig: "A field is larger than this service reads.",
+        TooManyFieldsSent: "There are more fields than this service reads.",
+        TooManyFilesSent: "There are more files than this service reads.",
+    }
+    said = words.get(type(exception), "The request could not be read.")
+    return JsonResponse({"detail": said}, status=400)

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import APIException
-from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +13,9 @@ from rest_framework.views import APIView
 from moderation.permissions import HASH_LOOKUP
 from moderation.scanning import screening
 
-from .parsers import SmallJSONParser
+from .parsers import SmallFormParser, SmallJSONParser
 from .serializers import ScreenRequest, ScreenResponse
+from .throttles import ScreenThrottle
 from .uploads import InMemoryUpload
 
 
@@ -32,8 +33,8 @@ class ScreenView(APIView):
     """Screen a hash or a picture against the hash lists in force."""
 
     permission_classes = (MayLookUp,)
-    parser_classes = (SmallJSONParser, MultiPartParser, FormParser)
-    throttle_scope = "screen"
+    parser_classes = (SmallJSONParser, MultiPartParser, SmallFormParser)
+    throttle_classes = (ScreenThrottle,)
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         request.upload_handlers = [InMemoryUpload(request)]

@@ -1,6 +1,7 @@
 """What no program should send: 400, never 500; and the schema is for those who have a login."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -8,6 +9,7 @@ from rest_framework.authtoken.models import Token
 
 pytestmark = pytest.mark.django_db
 SCREEN, SCHEMA = "/api/v1/screen/", "/api/v1/schema/"
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -45,6 +47,35 @@ def test_a_body_that_is_too_large_is_413(client_with_token):
     body = json.dumps({"algorithm": "md5", "value": "0" * 70_000})
     answer = client_with_token.post(SCREEN, body, content_type="application/json")
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("fields", "body_is", "words"),
+    [
+        ({str(number): "" for number in range(2000)}, "multipart", "more fields"),
+        ({str(number): "" for number in range(2000)}, "form", "more fields"),
+        ({"value": "0" * 3_000_000}, "multipart", "A field is larger"),
+    ],
+)
+def test_what_django_refuses_is_json_too(client_with_token, fields, body_is, words):
+    body = (urlencode(fields), FORM) if body_is == "form" else (fields,)
+    answer = client_with_token.post(SCREEN, *body)
+    assert answer.status_code == 400
+    assert words in answer.json()["detail"]
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_people_get_a_page_for_what_django_refuses(client):
+    page = client.post("/login/", {str(number): "" for number in range(2000)})
+    assert page.status_code == 400
+    assert "That could not be read" in page.content.decode()
+
+
+def test_a_form_that_is_too_large_is_not_read(client_with_token):
+    body = urlencode({"algorithm": "md5", "value": "0" * 70_000})
+    answer = client_with_token.post(SCREEN, body, content_type=FORM)
+    assert answer.status_code == 413
+    assert "larger than this service reads" in answer.json()["detail"]
 
 
 def test_the_schema_needs_a_login_or_a_token(login, list_manager, client_with_token):

@@ -4,16 +4,21 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
+from moderation.api import throttles
+from moderation.api.throttles import ScreenThrottle
 from moderation.hash_lists.loading import ListOptions, load
 from moderation.media.hashing import hash_picture
 from moderation.models import HashList
@@ -171,16 +176,49 @@ def test_a_picture_never_touches_the_disk(
 def test_the_throttle_answers_429(
     lists: None, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from django.core.cache import cache
-    from rest_framework.throttling import ScopedRateThrottle
-
     cache.clear()
-    monkeypatch.setattr(ScopedRateThrottle, "THROTTLE_RATES", {"screen": "2/min"})
+    monkeypatch.setattr(ScreenThrottle, "THROTTLE_RATES", {"screen": "2/min"})
 
-    codes = [ask(algorithm="md5", value="ab" * 16).status_code for _ in range(3)]
+    answers = [ask(algorithm="md5", value="ab" * 16) for _ in range(3)]
 
-    assert codes == [200, 200, 429]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 58 <= int(answers[-1]["Retry-After"]) <= 60
     cache.clear()
+
+
+def test_the_throttle_lets_no_more_through_of_many_at_once(
+    list_manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    monkeypatch.setattr(ScreenThrottle, "THROTTLE_RATES", {"screen": "10/min"})
+
+    def let_through(number: int) -> bool:
+        return ScreenThrottle().allow_request(asked_by(list_manager), view=None)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(let_through, range(40))) == 10
+    cache.clear()
+
+
+def test_a_request_counts_for_as_long_as_the_rate_says(
+    list_manager: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    monkeypatch.setattr(ScreenThrottle, "THROTTLE_RATES", {"screen": "1/min"})
+    throttle, asked = ScreenThrottle(), asked_by(list_manager)
+
+    assert throttle.allow_request(asked, view=None)
+    assert not throttle.allow_request(asked, view=None)
+    assert 58 < throttle.wait() <= 60
+    key = throttle.get_cache_key(asked, view=None)
+    server = throttles._server()
+    server.lset(key, 0, int(server.lindex(key, 0)) - 60_000)  # as if it were a minute ago
+    assert throttle.allow_request(asked, view=None)
+    cache.clear()
+
+
+def asked_by(user: User) -> Any:
+    return SimpleNamespace(user=user)
 
 
 def test_only_a_token_with_the_capability(
