@@ -67,26 +67,32 @@ class HeldBack:
         return [*self.provisional, *self.unlisted]
 
 
-def build_manifest(revision: Revision, *, by: User | None) -> Manifest:
-    """List every standing removal of the revision in a new manifest, or return the last one when
-    nothing was added since. Raises ManifestRefused when there is nothing to remove."""
+def build_manifest(revision: Revision, *, by: User | None) -> tuple[Manifest, bool]:
+    """List every standing removal of the revision in a new manifest; return it, and that it is new.
+
+    Where nothing was added since the last one, also where somebody else built that meanwhile, it is
+    the last one. Raises ManifestRefused when there is nothing to remove.
+    """
     removals = _standing(revision)
     if not removals:
         raise manifests.ManifestRefused(
             f"No entry of {revision} is confirmed for removal: there is nothing to list."
         )
     last = revision.manifests.last()
-    if last and set(last.lines.values_list("removal", flat=True)) == {x.pk for x in removals}:
-        return last
+    if last and _lists(last, removals):
+        return last, False
     number = last.number + 1 if last else 1
     # The store may be another machine: the file is sealed before the transaction.
     sealed = store.seal(_bytes_of(revision, number, removals), SealedObject.Kind.MANIFEST)
     try:
         with transaction.atomic():
-            return _record_manifest(revision, number, removals, sealed, by=by)
-    except BaseException:
+            return _record_manifest(revision, number, removals, sealed, by=by), True
+    except BaseException as error:
         store.shred(sealed)
-        raise
+        built = revision.manifests.last() if isinstance(error, manifests.ManifestRefused) else None
+        if built is None or not _lists(built, removals):
+            raise
+        return built, False
 
 
 def read_manifest(manifest: Manifest, *, by: User | None) -> bytes:
@@ -234,6 +240,12 @@ def _standing(revision: Revision) -> list[Removal]:
         .select_related("entry__shard")
         .order_by("entry__shard__number", "entry__row")
     )
+
+
+def _lists(manifest: Manifest, removals: Sequence[Removal]) -> bool:
+    """Whether it lists these removals and no others."""
+    listed = manifest.lines.values_list("removal", flat=True)
+    return set(listed) == {removal.pk for removal in removals}
 
 
 def _record_manifest(

@@ -40,23 +40,25 @@ def manifests(request: HttpRequest) -> HttpResponse:
 @permission_required(MANIFEST_PUBLISH, raise_exception=True)
 def build_manifest(request: HttpRequest, pk: int) -> HttpResponse:
     revision = get_object_or_404(Revision, pk=pk)
-    before = revision.manifests.last()
+    person = person_of(request)
     try:
-        manifest = removals.build_manifest(revision, by=person_of(request))
+        manifest, new = removals.build_manifest(revision, by=person)
     except ManifestRefused as refused:
         messages.error(request, str(refused))
-    else:
-        if manifest == before:
-            messages.info(
-                request,
-                f"Manifest {manifest.number} lists them all already. Nothing was built.",
-            )
-            return redirect("moderation:revision", pk=pk)
+        return redirect("moderation:revision", pk=pk)
+    if new:
         lines = manifest.line_count
         removed = "1 removal" if lines == 1 else f"{lines:,} removals"
         messages.success(
             request,
             f"Manifest {manifest.number} stands: {removed}. What to do next stands under it.",
+        )
+    else:
+        who = "You" if manifest.built_by_id == person.pk else "Somebody else"
+        messages.info(
+            request,
+            f"{who} built manifest {manifest.number} on {manifest.built_at:%d %b %Y at %H:%M} UTC: "
+            "it lists them all. No other was built now.",
         )
     return redirect("moderation:revision", pk=pk)
 

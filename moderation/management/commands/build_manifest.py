@@ -28,10 +28,10 @@ class Command(Base):
 
     def lines(self, result: dict[str, Any]) -> list[str]:
         removed = counted(result["lines"], "removal")
-        if self.stood:
-            told = f"nothing was added since, manifest {self.number} stands already: {removed}."
-        else:
+        if self.new:
             told = f"manifest {self.number}, {removed}, signed."
+        else:
+            told = f"nothing was added since, manifest {self.number} stands already: {removed}."
         return [
             f"{result['manifest']}: {told}",
             "Next, with the files of the revision:",
@@ -41,9 +41,8 @@ class Command(Base):
     def act(self, options: dict[str, Any]) -> dict[str, Any]:
         by = self.person(options, MANIFEST_PUBLISH)
         revision = revision_named(options["revision"])
-        before = revision.manifests.last()
-        manifest = removals.build_manifest(revision, by=by)
-        self.number, self.stood = manifest.number, manifest == before
+        manifest, self.new = removals.build_manifest(revision, by=by)
+        self.number = manifest.number
         of = manifest.revision
         name = manifests.file_name(of.dataset.name, of.label, manifest.number)
         path = Path(options["out"] or env.DATA / "manifests" / name)

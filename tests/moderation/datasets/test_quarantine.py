@@ -98,7 +98,7 @@ def test_a_manifest_lists_what_two_people_confirmed_and_nothing_else(
 
     settled(cases["unanswered"], second_reviewer, "REMOVE_KNOWN")  # in quarantine from here on
 
-    built = removals.build_manifest(revision, by=None)
+    built, _ = removals.build_manifest(revision, by=None)
     assert removals.read_manifest(built, by=None) == whole
     rows = list(built.lines.values_list("removal__entry__row", flat=True))
     assert rows == [0]

@@ -5,6 +5,8 @@ import hashlib
 import pytest
 from django.urls import reverse
 
+from moderation.datasets import removals
+from moderation.evidence import store
 from moderation.models import Manifest, Receipt, SealedObject
 
 from . import rows
@@ -51,8 +53,52 @@ def test_build(login, operator, reviewer, second_reviewer):
     assert "manage.py import_dataset DIR --dataset harbour --revision LABEL" in text(answer)
     assert (Manifest.objects.get().built_by, Manifest.objects.get().line_count) == (operator, 1)
     again = build(login(operator), revision)
-    assert notes(again) == [("info", "Manifest 1 lists them all already. Nothing was built.")]
-    assert Manifest.objects.count() == 1
+    [(level, words)] = notes(again)
+    assert level == "info"
+    at = Manifest.objects.get().built_at
+    assert words == (
+        f"You built manifest 1 on {at:%d %b %Y at %H:%M} UTC: it lists them all. "
+        "No other was built now."
+    )
+
+
+def test_of_two_who_build_at_once_the_second_is_told(
+    login, operator, lead, reviewer, second_reviewer, monkeypatch
+):
+    revision = rows.revision()
+    rows.removal(revision, first=reviewer, second=second_reviewer)
+    seal = store.seal
+
+    def meanwhile(*args):
+        monkeypatch.setattr(store, "seal", seal)
+        removals.build_manifest(revision, by=lead)
+        return seal(*args)
+
+    monkeypatch.setattr(store, "seal", meanwhile)
+    answer = build(login(operator), revision)
+    assert answer.redirect_chain == [(f"/datasets/{revision.pk}/", 302)]
+    [(level, words)] = notes(answer)
+    assert (level, words.partition(" on ")[0]) == ("info", "Somebody else built manifest 1")
+    assert Manifest.objects.get().built_by == lead
+    shredded = SealedObject.objects.get(kind=SealedObject.Kind.MANIFEST, manifest=None)
+    assert shredded.wrapped_key is None
+
+
+def test_of_two_who_build_at_once_what_came_between_is_built_again(
+    login, operator, reviewer, second_reviewer, monkeypatch
+):
+    revision = rows.revision()
+    rows.removal(revision, first=reviewer, second=second_reviewer)
+    seal = store.seal
+
+    def meanwhile(*args):
+        rows.removal(revision, first=reviewer, second=second_reviewer)
+        return seal(*args)
+
+    monkeypatch.setattr(store, "seal", meanwhile)
+    [(level, words)] = notes(build(login(operator), revision))
+    assert (level, words.rpartition(": ")[2]) == ("error", "build it again.")
+    assert not Manifest.objects.exists()
 
 
 def test_with_nothing_to_remove_it_says_so(login, operator):
