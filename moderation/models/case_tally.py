@@ -39,5 +39,8 @@ class CaseTally(models.Model):
 
     objects = CaseTallyQuerySet.as_manager()
 
+    class Meta:
+        verbose_name_plural = "case tallies"
+
     def __str__(self) -> str:
         return f"{self.cases:+} {self.state}, {self.triage}"

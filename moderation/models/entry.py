@@ -55,6 +55,7 @@ class Entry(models.Model):
     objects = EntryQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "entries"
         constraints = [models.UniqueConstraint(fields=["shard", "row"], name="one_entry_per_row")]
         indexes = [
             models.Index(fields=["url_key"]),

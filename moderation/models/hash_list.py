@@ -212,6 +212,7 @@ class KnownHash(models.Model):
     objects = KnownHashQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "known hashes"
         constraints = [
             models.UniqueConstraint(fields=["block", "place"], name="one_row_per_value"),
             models.UniqueConstraint(

@@ -1,8 +1,10 @@
 """The back room: gated by capability, read-only where nothing may change, custody for what may."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -39,6 +41,15 @@ def test_an_operator_gets_in(login, operator):
 def test_its_pages_open(login, operator, path):
     rows.hash_list()
     assert login(operator).get(f"/admin/{path}").status_code == 200
+
+
+def test_more_than_one_of_a_thing_is_called_as_in_english(login, operator):
+    assert "Known hashes" in login(operator).get("/admin/").content.decode()
+    ours = [*apps.get_app_config("moderation").get_models()]
+    ours += apps.get_app_config("reports").get_models()
+    names = [str(each._meta.verbose_name_plural) for each in ours if each._meta.managed]
+    wrong = re.compile(r"(sh|ch|x|z|s|[^aeiou]y)s$")  # an s after what takes -es or -ies
+    assert [name for name in names if wrong.search(name) and name != "wellness"] == []
 
 
 @pytest.mark.parametrize("path", ["moderation/custodyevent/", "moderation/decision/"])
