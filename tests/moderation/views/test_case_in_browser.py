@@ -368,6 +368,24 @@ def test_everything_works_without_scripts(opened, reviewer):
     assert list(case.reviews.values_list("ended", flat=True)) == ["undone", "released"]
 
 
+@pytest.mark.parametrize("who", ["reviewer", "lead"])
+def test_what_stands_below_a_button_has_room(opened, reviewer, second_reviewer, lead, who):
+    """The hint below the one button of a case that nobody holds, and the second of two buttons."""
+    case = make_case()
+    if who == "lead":
+        queue.claim(case, by=second_reviewer)
+    page = opened(lead if who == "lead" else reviewer, at(case))
+    page.locator("#decision").wait_for()
+    gaps = page.evaluate(
+        """[...document.querySelectorAll('#decision > form')].map(form => {
+            const below = form.nextElementSibling;
+            return below ? below.getBoundingClientRect().top - form.getBoundingClientRect().bottom
+                         : Infinity; })"""
+    )
+    assert gaps
+    assert min(gaps) >= 8
+
+
 def test_what_goes_with_an_answer_is_asked_for(opened, reviewer):
     case, other = make_case(near=True), make_case(near=True)
     queue.claim(case, by=reviewer)
