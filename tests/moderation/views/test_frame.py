@@ -88,6 +88,7 @@ def test_an_address_without_a_page_of_its_own_says_so(login, reviewer, path):
     assert (answer.status_code, "POST" in answer["Allow"]) == (405, True)
     assert "Nothing to show here" in text(answer)
     assert 'href="/queue/"' in text(answer)
+    assert "aria-current" not in text(answer)  # it is in none of the parts that there are
 
 
 @pytest.mark.parametrize(
