@@ -100,17 +100,18 @@ def give(
     return review
 
 
-def undoable(*, by: User) -> Review | None:
+def undoable(*, by: User, granted: list[str] | None = None) -> Review | None:
     """The person's latest answer that can still be undone."""
-    return waiting(by=by).last()
+    return waiting(by=by, granted=granted).last()
 
 
-def waiting(*, by: User) -> ReviewQuerySet:
+def waiting(*, by: User, granted: list[str] | None = None) -> ReviewQuerySet:
     """All answers of the person that can still be undone: in time, the cases still theirs to work
-    on by role and grant."""
+    on by role and grant. ``granted``: their harm classes, where a page has read them already."""
     unsettled = Review.objects.unsettled().filter(reviewer=by, settles_at__gt=Now())
     theirs = unsettled.filter(
-        case__came_from__in=queue.states_of(by), case__harm_class__in=Grant.objects.classes(by)
+        case__came_from__in=queue.states_of(by),
+        case__harm_class__in=Grant.objects.classes(by) if granted is None else granted,
     )
     return theirs.select_related("case")
 

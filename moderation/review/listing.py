@@ -66,7 +66,7 @@ class Row:
         }
 
 
-def figures(user: User) -> dict[str, Any]:
+def figures(user: User, *, classes: list[str] | None = None) -> dict[str, Any]:
     """Return what waits, as this person finds it.
 
     ``first``, ``second``, ``lead``: cases they can take now, by the turn; ``yours`` their sum,
@@ -76,10 +76,13 @@ def figures(user: User) -> dict[str, Any]:
     ``you_answered``, ``you_passed_on``, ``you_left`` (as they may know somebody concerned),
     ``for_leads``; ``waiting`` is all there is in work.
 
+    ``classes`` as for `queue.offered_to`.
+
     No case is counted for it but those that somebody holds and those that the person answered or
     passed on: the rest is what the tally has more than these.
     """
-    counts = _counts(user)
+    classes = queue.classes_of(user) if classes is None else classes
+    counts = _counts(user, classes)
     states = queue.states_of(user)
 
     def of(what: str, *among: str) -> int:
@@ -96,7 +99,7 @@ def figures(user: User) -> dict[str, Any]:
     held, answered = of("held", *Case.IN_WORK), of("answered", *Case.IN_WORK)
     own, kept = of("own", *Case.IN_WORK), of("kept", *Case.IN_WORK)
     passed_on, left = of("passed_on", *states), of("left", *states)
-    workable = queue.offered_to(user)
+    workable = queue.offered_to(user, classes=classes)
     oldest = [
         workable.filter(state=state).order_by("opened_at").values_list("opened_at").first()
         for state in states
@@ -122,7 +125,7 @@ def figures(user: User) -> dict[str, Any]:
     }
 
 
-def _counts(user: User) -> dict[tuple[str, str], int]:
+def _counts(user: User, classes: list[str]) -> dict[tuple[str, str], int]:
     """By state: all cases in work; of these the person's own and held by others; and of those that
     are free what the person answered, what else they left to others for good, and what else they
     passed on.
@@ -131,7 +134,7 @@ def _counts(user: User) -> dict[tuple[str, str], int]:
     """
     in_work = Q(
         state__in=[str(state) for state in Case.IN_WORK],
-        harm_class__in=queue.classes_of(user),
+        harm_class__in=classes,
     )
     leased = Case.objects.filter(in_work).leased()
     answers = Review.objects.standing().filter(reviewer=user)
@@ -171,12 +174,12 @@ class OfTrust:
     due_goes_on: bool
 
 
-def by_trust(user: User) -> list[OfTrust]:
+def by_trust(classes: list[str]) -> list[OfTrust]:
     """Return the figures of all cases in work by the trust of their lists, the most trusted first;
-    of the person's classes. Only what is due or held is counted, the rest is in the tally."""
+    of these harm classes. Only what is due or held is counted, the rest is in the tally."""
     in_work = Q(
         state__in=[str(state) for state in Case.IN_WORK],
-        harm_class__in=queue.classes_of(user),
+        harm_class__in=classes,
     )
     tally = dict(
         CaseTally.objects.filter(in_work).values_list("trust").annotate(n=Sum("cases")).order_by()
@@ -204,21 +207,21 @@ def by_trust(user: User) -> list[OfTrust]:
     return told
 
 
-def overdue(user: User) -> int:
-    """Return how many cases are past their due date, of the person's classes; up to COUNTED + 1."""
-    cases = Case.objects.in_work().filter(harm_class__in=queue.classes_of(user))
+def overdue(classes: list[str]) -> int:
+    """Return how many cases are past their due date, of these classes; up to COUNTED + 1."""
+    cases = Case.objects.in_work().filter(harm_class__in=classes)
     return cases.filter(due_at__lte=Now())[: COUNTED + 1].count()
 
 
 _TALLIED = ("triage", "harm_class", "trust")
 
 
-def total(filters: dict[str, Any], *, user: User) -> int | None:
-    """Return how many cases of the person fit filters that the tally knows; None with others."""
+def total(filters: dict[str, Any], *, classes: list[str]) -> int | None:
+    """Return how many cases of these classes fit filters that the tally knows; None with others."""
     if set(filters) - {"state", *_TALLIED}:
         return None
     states = [filters["state"]] if filters.get("state") else Case.IN_WORK
-    tally = CaseTally.objects.filter(state__in=states, harm_class__in=queue.classes_of(user))
+    tally = CaseTally.objects.filter(state__in=states, harm_class__in=classes)
     tally = tally.filter(**{name: filters[name] for name in _TALLIED if filters.get(name)})
     return tally.total()
 

@@ -52,15 +52,19 @@ def classes_of(user: User) -> list[str]:
 
     By hand, and where somebody hands it to them, they may still take a case of any granted class.
     """
-    left_out = Wellness.objects.of(user).opted_out
-    return [each for each in Grant.objects.classes(user) if each not in left_out]
+    return kept_in(Grant.objects.classes(user), Wellness.objects.of(user))
 
 
-def visible_to(user: User) -> CaseQuerySet:
-    """The cases this person may see as rows of the queue."""
+def kept_in(granted: list[str], wellness: Wellness) -> list[str]:
+    """Of the classes granted to a person those that they do not leave out."""
+    return [each for each in granted if each not in wellness.opted_out]
+
+
+def visible_to(user: User, *, classes: list[str] | None = None) -> CaseQuerySet:
+    """The cases this person may see as rows of the queue; ``classes`` as for `offered_to`."""
     if not user.has_perm(permissions.CASE_LIST):
         return Case.objects.none()
-    return Case.objects.filter(harm_class__in=classes_of(user))
+    return Case.objects.filter(harm_class__in=classes_of(user) if classes is None else classes)
 
 
 def openable_by(user: User) -> CaseQuerySet:
@@ -79,15 +83,17 @@ def openable_by(user: User) -> CaseQuerySet:
     return Case.objects.filter(Q(harm_class__in=Grant.objects.classes(user)) | held)
 
 
-def fit_for(user: User) -> CaseQuerySet:
+def fit_for(user: User, *, classes: list[str] | None = None) -> CaseQuerySet:
     """The cases this person may work on, whoever holds them: right state and class.
 
     Whoever already answered in this round is out, so no person can stand behind a removal twice;
-    in every round so is who may know somebody concerned.
+    in every round so is who may know somebody concerned. ``classes``: of these alone, which are
+    granted to them; by default all that are.
     """
     own = Review.objects.filter(case=OuterRef("pk"), reviewer=user)
     granted = Case.objects.filter(
-        state__in=states_of(user), harm_class__in=Grant.objects.classes(user)
+        state__in=states_of(user),
+        harm_class__in=Grant.objects.classes(user) if classes is None else classes,
     )
     return granted.filter(~Exists(own.standing()), ~Exists(own.concerned()))
 
@@ -97,10 +103,14 @@ def workable_by(user: User) -> CaseQuerySet:
     return fit_for(user).unleased()
 
 
-def offered_to(user: User) -> CaseQuerySet:
-    """What Next takes from: of the workable ones those they have not passed on in this round."""
+def offered_to(user: User, *, classes: list[str] | None = None) -> CaseQuerySet:
+    """What Next takes from: of the workable ones those they have not passed on in this round.
+
+    ``classes``: those of `classes_of`, where a page has read them already.
+    """
     passed_on = Review.objects.passed_on().filter(case=OuterRef("pk"), reviewer=user)
-    return workable_by(user).filter(~Exists(passed_on), harm_class__in=classes_of(user))
+    fit = fit_for(user, classes=classes_of(user) if classes is None else classes)
+    return fit.unleased().filter(~Exists(passed_on))
 
 
 def without_a_look(cases: CaseQuerySet) -> CaseQuerySet:
@@ -116,7 +126,7 @@ def handed_to(user: User) -> CaseQuerySet:
     refused = Review.objects.passed_on().exclude(ended=Review.Ended.HANDED)
     mine = refused.filter(case=OuterRef("pk"), reviewer=user)
     handed = Q(leased_by=user, lease_kind=Case.Lease.HANDED, lease_expires_at__gt=Now())
-    return fit_for(user).filter(handed, ~Exists(mine), harm_class__in=classes_of(user))
+    return fit_for(user, classes=classes_of(user)).filter(handed, ~Exists(mine))
 
 
 def states_of(user: User) -> list[str]:

@@ -74,9 +74,10 @@ def set_shift(*, by: User, hours: float | None) -> None:
     Wellness.objects.update_or_create(person=by, defaults={"shift_ends_at": ends})
 
 
-def break_due(*, by: User) -> bool:
-    """Whether CASES_TO_BREAK were answered since the last break, its suggestion, or in a day."""
-    own = Wellness.objects.of(by)
+def break_due(*, by: User, wellness: Wellness | None = None) -> bool:
+    """Whether CASES_TO_BREAK were answered since the last break, its suggestion, or in a day;
+    ``wellness`` is the person's row, where it was read."""
+    own = wellness or Wellness.objects.of(by)
     since = max(timezone.now() - A_DAY, own.breaks_counted_from or timezone.now() - A_DAY)
     answered = Review.objects.filter(reviewer=by, answered_at__gt=since, ended="answered")
     return answered[: settings.CASES_TO_BREAK].count() >= settings.CASES_TO_BREAK

@@ -18,6 +18,8 @@ from moderation.models.person import Contrast, TextSize, Theme, pseudonym_of
 from moderation.people import identities, returning
 from moderation.review import budget, resting
 
+from .people import own_of
+
 
 @dataclass(frozen=True)
 class Item:
@@ -194,7 +196,7 @@ def exposure(request: HttpRequest) -> budget.Standing | None:
     user = getattr(request, "user", None)
     if not isinstance(user, User) or not user.has_perm(permissions.CASE_OPEN):
         return None
-    return budget.standing(by=user)
+    return budget.standing(by=user, wellness=own_of(request).wellness)
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,9 @@ def working(request: HttpRequest) -> Working | None:
 def break_due(request: HttpRequest) -> bool:
     """Return whether to suggest a break to this person."""
     user = getattr(request, "user", None)
-    return isinstance(user, User) and resting.break_due(by=user)
+    if not isinstance(user, User):
+        return False
+    return resting.break_due(by=user, wellness=own_of(request).wellness)
 
 
 def rail(request: HttpRequest) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from moderation.review import listing
 from . import custody_words
 from .audit import status_of_chain
 from .hash_lists import set_aside
-from .people import person_of
+from .people import Own, own_of, person_of
 
 LOOK = {"theme": Theme, "contrast": Contrast, "text_size": TextSize}
 AGREEMENT_NOTICE = timedelta(days=30)
@@ -43,7 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """One panel for each kind of work that the person's roles contain."""
     user = person_of(request)
     panels = {
-        "cases": (permissions.CASE_OPEN, lambda: waiting_cases(user)),
+        "cases": (permissions.CASE_OPEN, lambda: waiting_cases(own_of(request))),
         "scans": (permissions.SCAN_VIEW, running_scans),
         "removals": (permissions.MANIFEST_PUBLISH, removals_due),
         "lists": (permissions.LIST_MANAGE, lists_to_look_after),
@@ -83,11 +83,11 @@ def set_look(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(back)
 
 
-def waiting_cases(user: User) -> dict[str, Any]:
+def waiting_cases(own: Own) -> dict[str, Any]:
     """Return what the queue counts for this person, and whether they also decide as a lead."""
-    leads = user.has_perm(permissions.DECIDE_FINAL)
-    overdue = listing.overdue(user) if leads else 0
-    return listing.figures(user) | {"is_lead": leads, "overdue": overdue}
+    leads = own.user.has_perm(permissions.DECIDE_FINAL)
+    overdue = listing.overdue(own.classes) if leads else 0
+    return listing.figures(own.user, classes=own.classes) | {"is_lead": leads, "overdue": overdue}
 
 
 def running_scans() -> dict[str, Any]:

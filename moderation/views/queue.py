@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_celery_beat.models import PeriodicTask
 
 from moderation.forms.queue import QueueFilter
-from moderation.models import Case, Grant, SavedView, Scan, Wellness
+from moderation.models import Case, SavedView, Scan
 from moderation.models.case import CaseQuerySet, HarmClass
 from moderation.permissions import CASE_LIST, CASE_OPEN, DECIDE, DECIDE_FINAL
 from moderation.review import answers, filtering, listing
@@ -25,7 +25,7 @@ from moderation.scanning import priorities
 
 from . import saved_views
 from .paging import query_without
-from .people import person_of
+from .people import own_of, person_of
 
 NUMBER = re.compile(r"[0-9]{1,18}")  # no more than the column can hold
 CASES = 25
@@ -37,8 +37,9 @@ PLACES = ("after", "before")  # in the address: the case that the table goes on 
 @never_cache
 @permission_required((CASE_LIST, CASE_OPEN), raise_exception=True)
 def queue(request: HttpRequest) -> HttpResponse:
-    user = person_of(request)
-    visible = cases_queue.visible_to(user)
+    own = own_of(request)
+    user, classes = own.user, own.classes
+    visible = cases_queue.visible_to(user, classes=classes)
     form = QueueFilter(request.GET)
     chosen = form.chosen()
     part = filtering.page(
@@ -51,19 +52,19 @@ def queue(request: HttpRequest) -> HttpResponse:
     )
     now = cases_queue.database_now()
     leads = user.has_perm(DECIDE_FINAL)
-    total = listing.total(chosen, user=user) if part.total is None else part.total
+    total = listing.total(chosen, classes=classes) if part.total is None else part.total
     return render(
         request,
         "moderation/queue.html",
         {
-            "figures": listing.figures(user),
+            "figures": listing.figures(user, classes=classes),
             "form": form,
             "chips": _chips(request, chosen),
             "not_understood": [form[name].label for name in form.errors],
             "part": part,
             "total": total,
-            "by_trust": listing.by_trust(user),
-            "overdue": listing.overdue(user) if leads else 0,
+            "by_trust": listing.by_trust(classes),
+            "overdue": listing.overdue(classes) if leads else 0,
             "views": saved_views.shown(request, SavedView.Page.QUEUE, form),
             "rows": listing.rows(part.cases, now=now),
             "now": now,
@@ -72,11 +73,11 @@ def queue(request: HttpRequest) -> HttpResponse:
             "due": priorities.due_in_words(),
             "mandatory": settings.DUTY_PROFILE == "mandatory",
             "in_work": Case.IN_WORK,
-            "granted": Grant.objects.classes(user),
-            "left_out": [HarmClass(each).label for each in Wellness.objects.of(user).opted_out],
+            "granted": own.granted,
+            "left_out": [HarmClass(each).label for each in own.wellness.opted_out],
             "may_decide": user.has_perm(DECIDE),
             "names": leads,  # others may be second: no word of who is first
-            "undoable": answers.undoable(by=user),
+            "undoable": answers.undoable(by=user, granted=own.granted),
             "scanning": [] if part.cases else _scanning(),
             "next_look": None if part.cases else _next_look(),
         },

@@ -53,7 +53,7 @@ def test_next_and_the_queue_keep_to_the_classes(login, bare, operator):
     give(bare, operator)
     figures = listing.figures(bare)
     assert (figures["yours"], figures["waiting"]) == (1, 1)
-    assert listing.total({}, user=bare) == 1
+    assert listing.total({}, classes=queue.classes_of(bare)) == 1
     page = login(bare).get("/queue/").content.decode()
     assert f"/cases/{case.pk}/" in page
     assert f"/cases/{other.pk}/" not in page

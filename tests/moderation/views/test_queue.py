@@ -206,8 +206,20 @@ def test_the_number_of_queries_does_not_grow(login, reviewer, django_assert_max_
     client = login(reviewer)
     for _ in range(12):
         make_case(entries=2)
-    with django_assert_max_num_queries(47):
+    with django_assert_max_num_queries(33):
         assert len(rows(client.get(URL))) == 12
+
+
+@pytest.mark.parametrize("address", [URL, f"{URL}?triage=unknown", "/"])
+def test_grants_and_limits_are_read_once(login, lead, address, django_assert_max_num_queries):
+    client = login(lead)
+    make_case()
+    with django_assert_max_num_queries(60) as asked:
+        assert client.get(address).status_code == 200
+    asked = [query["sql"] for query in asked.captured_queries]
+    assert sum('FROM "moderation_wellness"' in sql for sql in asked) == 1
+    unnested = [sql for sql in asked if 'SELECT "moderation_grant"."harm_classes"' in sql]
+    assert len(unnested) == 1
 
 
 def test_start_next_claims_and_opens(login, reviewer):
