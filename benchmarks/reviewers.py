@@ -312,10 +312,10 @@ def served() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    web = ["gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2"]
+    web = ["gunicorn", "config.wsgi", "--config", "python:config.web", "--workers", "2"]
     worker = ["celery", "-A", "config", "worker", "--concurrency", "1", "--queues", "default"]
     commands = [
-        [*web, "--threads", "4", "--no-control-socket"],
+        [*web, "--threads", "4", "--bind", f"127.0.0.1:{port}", "--no-control-socket"],
         [*worker, "--loglevel", "WARNING"],
     ]
     running = [subprocess.Popen([sys.executable, "-m", *command]) for command in commands]
