@@ -78,6 +78,8 @@ class FactorAdapter(DefaultMFAAdapter):
         " once: try the next one.",
         "cannot_delete_authenticator": "This is your only second step, and one is required here:"
         " set up another one first.",
+        "cannot_generate_recovery_codes": "Recovery codes stand in for an app or a passkey: set up"
+        " one of these first.",
     }
 
     def encrypt(self, text: str) -> str:
@@ -93,8 +95,15 @@ class FactorAdapter(DefaultMFAAdapter):
         return f"Passkey {count + 1}"
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        """Whether another one is left where one is required; call it in the deleting transaction.
+
+        Of two that are removed at once the second waits here, and finds that it is the last.
+        """
+        if not settings.MFA_REQUIRED:
+            return True
+        User.objects.select_for_update(no_key=True).get(pk=authenticator.user_id)
         others = Authenticator.objects.filter(user=authenticator.user_id, type__in=FACTORS)
-        return not settings.MFA_REQUIRED or others.exclude(pk=authenticator.pk).exists()
+        return others.exclude(pk=authenticator.pk).exists()
 
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)  # recovery codes are a spare key

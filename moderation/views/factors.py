@@ -10,6 +10,7 @@ from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from csp.decorators import csp_update
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -100,6 +101,14 @@ class AddPasskey(AddWebAuthnView):
 class RemoveApp(DeactivateTOTPView):
     template_name = "account/remove_app.html"
     success_url = ACCOUNT
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        mine = Authenticator.objects.filter(user=person_of(request))
+        if not mine.filter(type=Authenticator.Type.TOTP).exists():
+            messages.info(request, "No app is set up: there is none to remove.")
+            return redirect(ACCOUNT)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     def form_valid(self, form: Any) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)

@@ -1,14 +1,19 @@
 """A second step besides the password: set up, shown at each log-in, and no way round it."""
 
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import connection, transaction
 from django.test import Client
 
 from moderation.models import CustodyEvent, Session
+from moderation.people import factors
 from tests.conftest import PASSWORD
 from tests.factors import code_for, give_app
 
@@ -182,6 +187,42 @@ def test_removing_it_takes_the_codes_along(client, reviewer):
     assert client.post("/account/app/remove/").url == "/account/"
     assert not Authenticator.objects.exists()
     assert actions() == ["logged_in", "factor_removed"]
+
+
+def test_removing_it_twice_says_that_it_is_gone(client, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    client.post("/account/app/remove/")
+    for ask in (client.get, client.post):
+        answer = ask("/account/app/remove/", follow=True)
+        assert answer.redirect_chain == [("/account/", 302)]
+        assert "there is none to remove" in answer.content.decode()
+    codes = client.post("/account/recovery-codes/renew/")
+    assert "set up one of these first" in codes.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("required")
+def test_of_two_removed_at_once_one_stays(reviewer):
+    """Both removals see two factors before either is gone, but for the lock."""
+    give_app(reviewer)
+    Authenticator.objects.create(user=reviewer, type="webauthn", data={})
+    both = threading.Barrier(2)
+
+    def remove(kind):
+        factor = Authenticator.objects.get(user=reviewer, type=kind)
+        both.wait(20)
+        with transaction.atomic():
+            may = factors.FactorAdapter().can_delete_authenticator(factor)
+            time.sleep(0.3)  # the other one asks before this one is gone
+            if may:
+                factor.delete()
+        connection.close()
+        return may
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(remove, ["totp", "webauthn"])) == [False, True]
 
 
 def test_a_change_later_asks_for_the_password_again(client, reviewer, monkeypatch):
