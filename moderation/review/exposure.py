@@ -217,6 +217,15 @@ def _open_ticket(ticket: str, *, by: User, session: str) -> bytes:
     return shown
 
 
+def may_stand(case: Case, *, by: User) -> int:
+    """The highest level at which a look that is open on the page may stay: that of the grant, and
+    none above L0 once the legal basis has ended."""
+    real = Entry.objects.filter(flag__case=case, revision__dataset__synthetic=False)
+    if real.exists() and not LegalBasis.objects.for_previews().exists():
+        return 0
+    return Grant.objects.level(by, case.harm_class)
+
+
 def seconds_to_rest(*, by: User) -> int:
     """How long until this person may look at L3 again: L3_PAUSE_SECONDS after the last look could
     have ended. When it did end, only their hand knows."""

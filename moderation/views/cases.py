@@ -143,7 +143,8 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 def renew(request: HttpRequest, pk: int) -> HttpResponse:
     """Prolong the lease: JSON for the script, the page again for a plain form.
 
-    The script sends along what is being written, so that it is kept when the time runs out.
+    The script sends along what is being written, so that it is kept when the time runs out, and
+    learns up to which level a look may stay on the page.
     """
     row = case_of(request, pk)
     form = HeldForm(request.POST)
@@ -164,7 +165,8 @@ def renew(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("moderation:case", pk=pk)
     if wants_json:
         left = (until - queue.database_now()).total_seconds()
-        return JsonResponse({"seconds_left": int(left)})
+        level = exposure.may_stand(row, by=person_of(request))
+        return JsonResponse({"seconds_left": int(left), "level": level})
     return redirect("moderation:case", pk=pk)
 
 

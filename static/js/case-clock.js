@@ -14,6 +14,10 @@ function words(seconds) {
   return minutes ? `${minutes} min ${String(left % 60).padStart(2, "0")} s` : `${left} s`;
 }
 
+function hidePreviews() {
+  window.dispatchEvent(new Event("breakwater:hide-previews"));
+}
+
 const DRAFT = ["answer", "harm_class", "duplicate_of", "reason"];
 
 function withDraft(form) {
@@ -49,7 +53,7 @@ function lease(form) {
     const left = (ends - performance.now()) / 1000;
     shown.textContent = words(left);
     if (warning) warning.hidden = ended || left > WARN || left <= 0;
-    if (left <= 0) window.dispatchEvent(new Event("breakwater:hide-previews"));
+    if (left <= 0) hidePreviews();
     if (over) over.hidden = left > 0;
   };
   // What is old in this tab may be newer in another one: only what was written here goes along.
@@ -84,8 +88,12 @@ function lease(form) {
       const headers = { Accept: "application/json" };
       const answer = await fetch(form.action, { method: "POST", body, headers });
       if (heard(answer)) {
+        const said = await answer.json();
         kept = written;
-        ends = performance.now() + (await answer.json()).seconds_left * 1000;
+        ends = performance.now() + said.seconds_left * 1000;
+        // A grant or the legal basis may have ended while a look is open.
+        const stage = document.querySelector("[data-stage]");
+        if (Number(stage?.dataset.level) > said.level) hidePreviews();
       }
     } catch {
       // no connection: the countdown goes on, the next attempt comes in half a minute

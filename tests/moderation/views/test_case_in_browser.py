@@ -11,6 +11,7 @@ from moderation.models import (
     Case,
     CustodyEvent,
     Entry,
+    Grant,
     Reveal,
     Review,
 )
@@ -350,6 +351,23 @@ def test_start_next_by_enter(opened, reviewer, scripts):
     expect(page.locator("[data-key='Enter']")).to_be_focused()
     page.keyboard.press("Enter")  # at once: the button has the focus, no script is needed
     page.wait_for_url(f"**{at(case)}")
+
+
+def test_a_look_goes_from_the_page_once_its_grant_is_over(opened, reviewer):
+    case = with_previews(make_case(near=True))
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_selector(READY)
+    page.keyboard.press("v")
+    stage = page.locator("[data-stage]")
+    expect(stage).to_have_attribute("data-level", "1")
+    with page.expect_response("**/renew/"):
+        page.get_by_role("button", name="Renew").click()
+    expect(stage).to_have_attribute("data-level", "1")
+    Grant.objects.filter(person=reviewer).update(level=0)
+    page.get_by_role("button", name="Renew").click()
+    expect(stage).to_have_attribute("data-level", "0")
+    expect(page.locator("[data-shown]")).to_have_count(0)
 
 
 def test_everything_works_without_scripts(opened, reviewer):

@@ -16,6 +16,7 @@ from moderation.models import (
     Case,
     CustodyEvent,
     Entry,
+    Grant,
     LegalBasis,
     Preview,
     Reveal,
@@ -195,6 +196,28 @@ def test_nothing_above_l0_without_a_legal_basis(reviewer):
     LegalBasis.objects.filter(pk=basis.pk).update(until=Now() - timedelta(days=1))
     with pytest.raises(exposure.Locked, match="legal basis"):
         reveal(held, entry, reviewer)
+
+
+def test_an_open_look_may_stay_no_longer_than_its_basis_and_grant(login, reviewer):
+    case = Case.objects.create(harm_class="csam")
+    real = make_revision(synthetic=False)
+    entry = with_previews(add_entry(case, revision=real, algorithm="pdq", distance=3))
+    basis, held = record_basis(), queue.claim(case, by=reviewer)
+    client = login(reviewer)
+
+    def level() -> int:
+        renew = reverse("moderation:case_renew", args=[case.pk])
+        asked = client.post(renew, {"token": held.lease_token}, headers={"Accept": "text/json"})
+        return asked.json()["level"]
+
+    ticket = ticket_in(post(client, held, entry))
+    assert level() == 3
+    Grant.objects.filter(person=reviewer).update(level=1)
+    assert level() == 1
+    LegalBasis.objects.filter(pk=basis.pk).update(ended_at=Now())
+    assert level() == 0
+    assert client.get(reverse("moderation:preview", args=[ticket])).status_code == 404
+    assert "No legal basis" in post(client, held, entry).content.decode()
 
 
 def test_the_daily_limit(login, held, entry, reviewer, settings):
