@@ -113,7 +113,7 @@ def test_no_chromium_and_no_apt_is_one_line_on_standard_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("CHROMIUM", raising=False)
-    monkeypatch.setattr(browser, "SYSTEM", tmp_path / "none")
+    monkeypatch.setattr(browser, "SYSTEM", ())
     monkeypatch.setenv("PATH", str(tmp_path))
     assert browser.main(["--data", str(tmp_path / "data")]) == 1
     said = capsys.readouterr()
@@ -123,7 +123,7 @@ def test_no_chromium_and_no_apt_is_one_line_on_standard_error(
 
 def test_the_wrapper_starts_the_unpacked_browser_with_its_libraries(tmp_path: Path) -> None:
     home = tmp_path / "it's here"
-    binary = home / "root/usr/lib/chromium/chromium"
+    binary = home / "root/usr/lib/chromium/chromium-headless-shell"
     library = home / "root/usr/lib/x86_64-linux-gnu/libsample.so.1"
     for file in (binary, library):
         file.parent.mkdir(parents=True)
