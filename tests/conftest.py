@@ -1,15 +1,31 @@
 """The cast: one person a role, and their logged-in clients."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from moderation.models import Person
 from moderation.people import fetch_granting, granting
+from tests import emptying
 
 PASSWORD = "calm-water-42"
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage only in what tests make, not over and over in all that was imported."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: emptying.empty())
+        yield
 
 
 @pytest.fixture
