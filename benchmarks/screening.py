@@ -26,7 +26,7 @@ from benchmarks.planting import FARTHEST, NEAR, Bytes, Pairs, planted, require_a
 from benchmarks.table import Goal, Results, Row, rate, subject
 from benchmarks.timing import interleaved
 from moderation.matching.index import KnownIndex, write_index
-from moderation.media.hashing import PictureHashes, hash_picture
+from moderation.media.hashing import PDQ_SLACK, PictureHashes, hash_picture
 from moderation.media.pdq import ORIENTATIONS
 
 THRESHOLD, BLURRED_THRESHOLD = 31, 8
@@ -69,23 +69,22 @@ def measure(quick: bool) -> Results:
 
 
 class Queries(NamedTuple):
-    """Every PDQ a picture is looked up by, (n, 32), the quality of each, (n,), and by how many bits
-    it may lie beside the exact one, (n,)."""
+    """Every PDQ a picture is looked up by, (n, 32), its bits in doubt, (n, 32), and the quality of
+    each, (n,)."""
 
     values: npt.NDArray[np.uint8]
+    doubts: npt.NDArray[np.uint8]
     qualities: npt.NDArray[np.int64]
-    slack: npt.NDArray[np.int64]
 
 
 def queries_of(found: PictureHashes) -> Queries:
     """Return the eight orientations and the variants: a new kind of query is added here."""
     values = found.pdq + found.pdq_turns + b"".join(each.pdq for each in found.pdq_variants)
+    doubts = found.pdq_doubts + b"".join(each.doubts for each in found.pdq_variants)
     qualities = [found.pdq_quality] * len(ORIENTATIONS)
     qualities += [each.quality for each in found.pdq_variants]
-    slack = [found.pdq_slack] * len(ORIENTATIONS)
-    slack += [found.variant_slack] * len(found.pdq_variants)
-    packed = np.frombuffer(values, np.uint8).reshape(-1, 32)
-    return Queries(packed, np.array(qualities), np.array(slack))
+    packed = [np.frombuffer(each, np.uint8).reshape(-1, 32) for each in (values, doubts)]
+    return Queries(*packed, np.array(qualities))
 
 
 def by_full_decode(index: KnownIndex, files: list[bytes]) -> Pairs:
@@ -101,8 +100,9 @@ def by_full_decode(index: KnownIndex, files: list[bytes]) -> Pairs:
 def by_quick_decode(index: KnownIndex, files: list[bytes]) -> Pairs:
     """Return the same from quick decodes; what comes near is decoded in full and looked up."""
     asked, owner = _asked([hash_picture(data) for data in files])
-    reach = _thresholds(asked.qualities + QUALITY_SLACK) + asked.slack
-    candidates = sorted({*owner[index.may_be_near("pdq", asked.values, reach)].tolist()})
+    reach = _thresholds(asked.qualities + QUALITY_SLACK) + PDQ_SLACK
+    near = index.may_be_near("pdq", asked.values, asked.doubts, reach)
+    candidates = sorted({*owner[near].tolist()})
     exact = by_full_decode(index, [files[picture] for picture in candidates])
     return {(candidates[picture], known) for picture, known in exact}
 

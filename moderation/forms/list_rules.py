@@ -21,8 +21,8 @@ class ListRulesForm(forms.Form):
         min_value=0,
         max_value=47,
         widget=forms.NumberInput(attrs=CONTROL),
-        help_text="Largest PDQ distance, in bits of 256, that is a near match. 31 is usual; with "
-        "more than 35, scans decode every JPEG in full, which takes about twice as long.",
+        help_text="Largest PDQ distance, in bits of 256, that is a near match. 31 is usual; "
+        "the more, the longer each look-up takes, and the more pictures that are not the same.",
     )
     sample = forms.FloatField(
         label="Sample",

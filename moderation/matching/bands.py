@@ -24,6 +24,7 @@ import numpy.typing as npt
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Rows: TypeAlias = npt.NDArray[np.int64]
 Distances: TypeAlias = npt.NDArray[np.int16]
+Marks: TypeAlias = npt.NDArray[np.bool_]
 Pairs: TypeAlias = tuple[Rows, Rows, Distances]
 Loop: TypeAlias = Callable[[int, int, Rows, Rows, Distances], tuple[int, int, int]]
 
@@ -113,6 +114,36 @@ class BandTable:
                 *(threshold, band, place, *room),
             ),
         )
+
+    def may_be_near(self, queries: Bytes, doubts: Bytes, reach: Rows) -> Marks:
+        """Return for each of ``queries`` whether a known hash lies within its ``reach``, (n,) in
+        bits, where the bits that are set in its ``doubts``, (n, 32) or (n, 8) uint8, do not count.
+
+        True as well where that needs more buckets than a query may open. ValueError for widths that
+        are not the table's; TableCorrupt where a damaged file is noticed.
+        """
+        from moderation.matching import doubt_kernels
+
+        width = self.words.shape[1]
+        words, open_bits = as_words(queries), as_words(doubts)
+        if words.shape[1] != width or words.shape != open_bits.shape:
+            raise ValueError(
+                f"queries and doubts must have {width * 8} bytes each, in equal number"
+            )
+        found = np.zeros(len(words), np.bool_)
+        if not len(self):
+            return found
+        loop = doubt_kernels.may_be_near_256 if width == 4 else doubt_kernels.may_be_near_64
+        first = 0
+        while first < len(words):
+            first = loop(
+                *(self.words, self.starts, self.order, self.copies, words, open_bits),
+                *(np.ascontiguousarray(reach, np.int64), MASKS, REACH),
+                *(first, doubt_kernels.ROOM, found),
+            )
+            if first < 0:
+                raise TableCorrupt("a hash table points outside itself")
+        return found
 
 
 def gathered(bands: int, loop: Loop) -> Pairs:

@@ -9,7 +9,7 @@ from os import PathLike
 
 import numpy as np
 
-from moderation.matching.bands import HIGHEST, Bytes, Rows
+from moderation.matching.bands import Bytes, Marks, Rows
 from moderation.matching.sections import VERSION, IndexCorrupt
 from moderation.matching.segment import Hits, Segment, write_index
 
@@ -70,23 +70,18 @@ class KnownIndex:
         near = self._change.near(algorithm, values, threshold)
         return _merged(self._standing(algorithm, hits), near)
 
-    def may_be_near(self, algorithm: str, values: Bytes, reach: Rows) -> Rows:
-        """Return the places of those ``values``, (n, width) uint8, that a known hash lies within
-        ``reach`` of, (n,) int64 in bits; and of those whose reach is more than ``near`` answers.
+    def may_be_near(self, algorithm: str, values: Bytes, doubts: Bytes, reach: Rows) -> Marks:
+        """Return for each of ``values``, (n, width) uint8, whether a known hash may be near.
 
-        A place may be there more than once. ValueError as for ``near``.
+        It is where one lies within ``reach``, (n,) int64 in bits, the bits that are set in
+        ``doubts``, (n, width) uint8, not counted. What was withdrawn since may count still, and so
+        does what would take too long to tell: who gets True asks again with a better hash. True is
+        never missing. ValueError for a wrong width or an algorithm that is not matched.
         """
-        most = HIGHEST[values.shape[1]]
-        found = [np.flatnonzero(reach > most)]
-        # A farther look-up opens many more buckets, but a join is quicker for many values at once:
-        # four levels share one. The most is the last of four.
-        levels = np.where(reach > most, -1, reach | 3)
-        for level in np.unique(levels[levels >= 0]).tolist():
-            asked = np.flatnonzero(levels == level)
-            hits = self.near(algorithm, values[asked], level)
-            places = asked[hits.rows]
-            found.append(places[hits.distances <= reach[places]])
-        return np.concatenate(found)
+        found = self._base.may_be_near(algorithm, values, doubts, reach)
+        if self._change is not None:
+            found |= self._change.may_be_near(algorithm, values, doubts, reach)
+        return found
 
     def _standing(self, algorithm: str, hits: Hits) -> Hits:
         """Return the hits of the base that were not withdrawn since."""

@@ -18,6 +18,7 @@ from moderation.matching.bands import (
     BandTable,
     Bytes,
     Distances,
+    Marks,
     Rows,
     TableCorrupt,
     radii_for,
@@ -153,6 +154,17 @@ class Segment:
         except TableCorrupt as error:
             raise self._sections.corrupt(f"is damaged: {error}") from error
         return self._hits(algorithm, rows, places, distances)
+
+    def may_be_near(self, algorithm: str, values: Bytes, doubts: Bytes, reach: Rows) -> Marks:
+        """As KnownIndex.may_be_near, of this file alone."""
+        _check_values(_matched(algorithm), values)
+        table = self._bands.get(algorithm)
+        if table is None:
+            return np.zeros(len(values), np.bool_)
+        try:
+            return table.may_be_near(values, doubts, reach)
+        except TableCorrupt as error:
+            raise self._sections.corrupt(f"is damaged: {error}") from error
 
     def _map(self, known: Algorithm) -> None:
         name = known.name

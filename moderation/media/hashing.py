@@ -11,12 +11,10 @@ from moderation.media.phash import phash
 from moderation.media.sampling import View
 from moderation.media.variants import Variant, differing, undone
 
-# Bits by which hashes of a quick decode may lie beside the exact ones (docs/decisions/0031).
-LEAST_SLACK = 8  # of a PDQ of the whole picture, however few bits are in doubt
-VARIANT_SLACK = 12  # of one with margins trimmed or edges put back: a copy blurs the edge pixels
-MOST_SLACK = 12  # of either: not all that are in doubt go wrong at once
-MANY = 64  # bits in doubt; of a flat or symmetric picture with more, all may
+# Bits by which hashes of a quick decode may lie beside the exact ones (docs/decisions/0046).
+PDQ_SLACK = 2  # beside those in doubt, which are told of each picture
 PHASH_SLACK = 6
+NO_DOUBTS = bytes(len(pdq_hash.ORIENTATIONS) * pdq_hash.WIDTH)
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,9 @@ class PictureHashes:
     PDQ of its seven other orientations, 7 x 32 bytes in the order of pdq.ORIENTATIONS.
     ``pdq_variants`` holds those with margins trimmed and cut edges put back, and of later frames.
     ``width`` and ``height`` are in pixels, ``size`` in bytes. ``approximate``: the perceptual
-    hashes come from a quick decode and lie within ``pdq_slack`` (a variant: ``variant_slack``) and
-    ``phash_slack`` bits of those of the full one, as far as can be told.
+    hashes come from a quick decode. As far as can be told, those of the full one lie within
+    PHASH_SLACK bits, and within PDQ_SLACK when the bits of ``pdq_doubts`` are not counted, which
+    are 8 x 32 bytes in the order of pdq.ORIENTATIONS; each variant has its own.
     """
 
     md5: bytes
@@ -45,9 +44,7 @@ class PictureHashes:
     format: str
     size: int
     approximate: bool
-    pdq_slack: int = 0
-    variant_slack: int = 0
-    phash_slack: int = 0
+    pdq_doubts: bytes = NO_DOUBTS
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,7 @@ class Perceptual:
     pdq_turns: bytes
     pdq_variants: tuple[Variant, ...]
     phash: bytes
-    pdq_slack: int = 0
-    variant_slack: int = 0
-    phash_slack: int = 0
+    pdq_doubts: bytes = NO_DOUBTS
 
 
 def hash_picture(
@@ -93,9 +88,7 @@ def hash_picture(
         format=name,
         size=len(data),
         approximate=scaled is not None,
-        pdq_slack=found.pdq_slack,
-        variant_slack=found.variant_slack,
-        phash_slack=found.phash_slack,
+        pdq_doubts=found.pdq_doubts,
     )
 
 
@@ -110,21 +103,7 @@ def hash_decoded(picture: Picture, *, later: Iterable[Variant] = ()) -> Perceptu
 def hash_scaled(scaled: ScaledJpeg) -> Perceptual:
     """Return the perceptual hashes of a small copy, read as block means of the whole picture."""
     view = scaled.view
-    turns, quality, doubtful = pdq_hash.view_dihedral(view)
+    turns, quality, doubts = pdq_hash.view_dihedral(view)
     variants = differing(undone(view), turns[0])
-    return Perceptual(
-        turns[0],
-        quality,
-        b"".join(turns[1:]),
-        variants,
-        phash(scaled.grey),
-        pdq_slack=_slack(LEAST_SLACK, doubtful),
-        variant_slack=_slack(VARIANT_SLACK, *(each.doubtful for each in variants)),
-        phash_slack=PHASH_SLACK,
-    )
-
-
-def _slack(least: int, *doubtful: int) -> int:
-    """Return by how many bits the exact hashes may differ, where so many are in doubt in each."""
-    most = max(doubtful, default=0)
-    return most if most > MANY else min(max(least, most), MOST_SLACK)
+    grey = phash(scaled.grey)
+    return Perceptual(turns[0], quality, b"".join(turns[1:]), variants, grey, b"".join(doubts))

@@ -45,7 +45,10 @@ def _dct_matrix() -> Grid:
 _DCT = _dct_matrix()
 _DCT_COLUMNS = np.ascontiguousarray(_DCT.T)
 _UNKNOWN = np.empty((0, 64), np.float32)
-DOUBT = np.float32(1.5)  # by which a frequency of a small copy mostly lies beside the true one
+# Bits of a small copy's hash that the whole picture may turn over (docs/decisions/0046).
+DOUBT = np.float32(1.5)  # those whose frequency lies so near the median,
+LEAST, LEAST_OF_PART, MOST = 16, 24, 64  # though so many of the nearest at least and at most;
+NOISE = np.float32(0.25)  # but all, where more than MOST lie so near
 
 
 def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
@@ -56,7 +59,7 @@ def pdq(luma: NDArray[Any]) -> tuple[bytes, int]:
     if min(luma.shape) < SMALLEST_SIDE:
         return bytes(WIDTH), 0
     grid = _grid(_contiguous(luma))
-    hashes, _ = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None])
+    hashes, _ = _all_bits(_frequencies(grid, _DCT, _DCT_COLUMNS)[None], 0)
     return hashes[0].tobytes(), int(_quality(grid))
 
 
@@ -74,22 +77,22 @@ def dihedral(luma: NDArray[Any]) -> tuple[list[bytes], int]:
     return hashes, quality
 
 
-def view_dihedral(view: View) -> tuple[list[bytes], int, int]:
+def view_dihedral(view: View) -> tuple[list[bytes], int, list[bytes]]:
     """Return what ``dihedral`` returns of the picture that is seen in ``view``, by weights alone,
-    and how many bits of each hash the whole picture may turn over.
+    and of each hash the bits that the whole picture may turn over, set in 32 bytes.
 
     Of a whole picture they differ from those of ``dihedral`` by rounding, of a copy at
     ``view.eighths`` by what it does not show, mostly by no bit.
     """
     if min(view.height, view.width) < SMALLEST_SIDE:
-        return [bytes(WIDTH)] * len(ORIENTATIONS), 0, 0
+        return [bytes(WIDTH)] * len(ORIENTATIONS), 0, [bytes(WIDTH)] * len(ORIENTATIONS)
     return _orientations(view, None)
 
 
-def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int, int]:
-    """Return the eight hashes, the quality, and how many bits of a hash are in doubt at most;
-    ``plain``: the samples as they stand, if known."""
-    hashes, found, doubtful = _eight(
+def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int, list[bytes]]:
+    """Return the eight hashes, the quality, and the bits in doubt of each hash; ``plain``: the
+    samples as they stand, if known: then no bit is in doubt."""
+    hashes, found, doubts = _eight(
         view.pixels,
         view.rows(),
         view.rows(mirrored=True),
@@ -99,15 +102,16 @@ def _orientations(view: View, plain: Grid | None) -> tuple[list[bytes], int, int
         _UNKNOWN if plain is None else plain,
         _DCT,
         _DCT_COLUMNS,
+        LEAST if plain is None else 0,
     )
-    return [each.tobytes() for each in hashes], int(found), int(doubtful)
+    return [each.tobytes() for each in hashes], int(found), [each.tobytes() for each in doubts]
 
 
-def part_hash(view: View, rows: Band, columns: Band) -> tuple[bytes, int, int]:
+def part_hash(view: View, rows: Band, columns: Band) -> tuple[bytes, int, bytes]:
     """Return hash and quality of what ``rows`` and ``columns`` make of the picture in ``view``, and
-    how many bits are in doubt, as ``view_dihedral`` counts them."""
-    value, found, doubtful = _one(view.pixels, rows, columns, view.exchanged, _DCT, _DCT_COLUMNS)
-    return value.tobytes(), int(found), int(doubtful)
+    the bits in doubt, as ``view_dihedral`` does."""
+    value, found, doubts = _one(view.pixels, rows, columns, view.exchanged, _DCT, _DCT_COLUMNS)
+    return value.tobytes(), int(found), doubts.tobytes()
 
 
 def luma_of(pixels: NDArray[np.uint8]) -> NDArray[Any]:
@@ -125,35 +129,51 @@ def _contiguous(luma: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _all_bits(blocks: Any) -> Any:
+def _all_bits(blocks: Any, least: int) -> Any:
     """Return hashes, (n, 32) uint8, of frequencies (n, 16, 16): a bit where above the median; and
-    how many bits of one of them errors of DOUBT could turn over, at most.
-
-    Half of the bits are set, so as many go up as go down: the fewer of either decide.
-    """
+    in the same shape the bits in doubt, ``least`` or more, none where that is 0."""
     hashes = np.zeros((len(blocks), WIDTH), np.uint8)
-    doubtful = 0
+    doubts = np.zeros((len(blocks), WIDTH), np.uint8)
+    apart = np.empty(blocks[0].size, np.float32)
     for n in range(len(blocks)):
         flat = blocks[n].reshape(-1)
-        median = _median(flat)
-        above = below = np.int32(0)
+        median = _smallest(flat, _HALF)
         for i in range(flat.size):
-            beyond = flat[i] - median
-            above = np.int32(above + np.int32((beyond > 0) & (beyond <= DOUBT)))
-            below = np.int32(below + np.int32((beyond <= 0) & (beyond >= -DOUBT)))
             if flat[flat.size - 1 - i] > median:
                 hashes[n, i // 8] |= np.uint8(128 >> (i % 8))
-        doubtful = max(doubtful, int(2 * min(above, below)))
-    return hashes, doubtful
+        if least == 0:
+            continue
+        for i in range(flat.size):
+            apart[i] = abs(flat[i] - median)
+        limit = _farthest_in_doubt(apart, least)
+        for i in range(flat.size):
+            if apart[flat.size - 1 - i] <= limit:
+                doubts[n, i // 8] |= np.uint8(128 >> (i % 8))
+    return hashes, doubts
 
 
 @compiled
-def _median(flat: Any) -> Any:
-    """Return the lower of the two middle values of 256, as the reference takes it.
+def _farthest_in_doubt(apart: Any, least: int) -> Any:
+    """Return how far from the median a frequency may lie to be in doubt."""
+    doubtful = noisy = np.int32(0)
+    for i in range(apart.size):
+        doubtful += np.int32(apart[i] <= DOUBT)
+        noisy += np.int32(apart[i] <= NOISE)
+    if noisy > MOST:
+        return np.float32(np.inf)
+    if least <= doubtful <= MOST:
+        return DOUBT
+    return _smallest(apart, least if doubtful < least else MOST)
 
-    Bit by bit, from the highest: the largest number that no more than half of them lie below. The
-    numbers order as the floats do. Counting all of them, eight at a time, leaves nothing to guess
-    and takes a sixth of a partition's time.
+
+@compiled
+def _smallest(flat: Any, place: int) -> Any:
+    """Return the ``place``-th smallest of 256 values, from 1.
+
+    Of 128 that is the lower of the two middle ones, which the reference takes for the median. Bit
+    by bit, from the highest: the largest number that fewer than ``place`` lie below. The numbers
+    order as the floats do. Counting all of them, eight at a time, leaves nothing to guess and takes
+    a sixth of a partition's time.
     """
     numbers = np.empty(flat.size, np.int32)
     bits = flat.view(np.int32)
@@ -166,7 +186,7 @@ def _median(flat: Any) -> Any:
         below = np.int32(0)
         for i in range(flat.size):
             below = np.int32(below + np.int32(numbers[i] < higher))
-        if below < _HALF:
+        if below < place:
             found = np.int64(higher)
     for i in range(flat.size):
         if numbers[i] == found:
@@ -348,11 +368,11 @@ def _add_rows(factors: Any, rows: Any, out: Any) -> None:
 
 @compiled
 def _one(pixels: Any, rows: Any, columns: Any, exchanged: bool, dct: Any, dct_columns: Any) -> Any:
-    """Return hash and quality of one picture that is sampled by weights, and its doubtful bits."""
+    """Return hash and quality of a part that is sampled by weights, and its bits in doubt."""
     grid = _upright(across(down(pixels, rows), columns), exchanged)
     blocks = _frequencies(grid, dct, dct_columns).reshape((1, 16, 16))
-    hashes, doubtful = _all_bits(blocks)
-    return hashes[0], _quality(grid), doubtful
+    hashes, doubts = _all_bits(blocks, LEAST_OF_PART)
+    return hashes[0], _quality(grid), doubts[0]
 
 
 @compiled
@@ -366,9 +386,10 @@ def _eight(
     plain: Any,
     dct: Any,
     dct_columns: Any,
+    least: int,
 ) -> Any:
-    """Return the hashes of all orientations, (8, 32), the quality of the first, and the doubtful
-    bits of that which has most.
+    """Return the hashes of all orientations, (8, 32), the quality of the first, and the bits in
+    doubt, ``least`` or more.
 
     ``plain`` are the samples of the picture as it stands, or nothing: then they go by weights too.
     """
@@ -387,8 +408,8 @@ def _eight(
     blocks = np.empty((8, 16, 16), np.float32)
     blocks[0], blocks[1], blocks[2], blocks[3] = p, h.T, r, v.T
     blocks[4], blocks[5], blocks[6], blocks[7] = h, v, p.T, r.T
-    hashes, doubtful = _all_bits(blocks)
-    return hashes, _quality(plain), doubtful
+    hashes, doubts = _all_bits(blocks, least)
+    return hashes, _quality(plain), doubts
 
 
 @compiled

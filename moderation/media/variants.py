@@ -16,6 +16,7 @@ from moderation.media.compiled import compiled
 from moderation.media.sampling import Band, View
 
 UNCROPPED = {"uncropped_5": 0.05, "uncropped_10": 0.10}  # share of each side that is gone
+NO_DOUBTS = bytes(pdq.WIDTH)
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 _FLAT = 2.5  # greys by which the pixels of a flat line lie beside its margin's, in the mean
@@ -27,13 +28,13 @@ _LARGEST_MARGIN = 0.4  # of a side
 class Variant:
     """One more PDQ of a picture, with the name of what was compared, and its quality.
 
-    ``doubtful``: how many of its bits the whole picture may turn over, where a small copy was read.
+    ``doubts``, 32 bytes: the bits that the whole picture may turn over, if a small copy was read.
     """
 
     name: str
     quality: int
     pdq: bytes
-    doubtful: int = 0
+    doubts: bytes = NO_DOUBTS
 
 
 def undone(view: View) -> Iterator[Variant]:
@@ -98,8 +99,8 @@ def _uncropped(side: Callable[..., Band], stored: int, share: float) -> Band:
 
 
 def _variant(name: str, view: View, rows: Band, columns: Band) -> Variant:
-    value, quality, doubtful = pdq.part_hash(view, rows, columns)
-    return Variant(name, quality, value, doubtful)
+    value, quality, doubts = pdq.part_hash(view, rows, columns)
+    return Variant(name, quality, value, doubts)
 
 
 @compiled

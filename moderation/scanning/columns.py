@@ -36,7 +36,9 @@ class Column:
     rows: NDArray[np.int64]
     low_quality: NDArray[np.bool_] | None = None  # of PDQ: (k,), True below LOW_QUALITY
     approximate: NDArray[np.bool_] | None = None  # of perceptual ones: (k,)
-    slack: NDArray[np.int64] | None = None  # bits by which each may lie beside the exact one: (k,)
+    # Of hashes of a quick decode, whose exact ones nobody knows yet:
+    slack: NDArray[np.int64] | None = None  # bits by which each may lie beside it: (k,)
+    doubts: NDArray[np.uint8] | None = None  # those set here not counted: as ``values``
 
 
 def column(
@@ -49,20 +51,25 @@ def column(
     low_quality: Sequence[bool] | None = None,
     approximate: Sequence[bool] | None = None,
     slack: Sequence[int] | None = None,
+    doubts: Sequence[bytes] | None = None,
 ) -> Column:
     """Return a Column of values that all have their algorithm's width."""
     return Column(
         algorithm=algorithm,
         variant=variant,
         origin=origin,
-        values=np.frombuffer(b"".join(values), dtype=np.uint8).reshape(
-            len(values), width_of(algorithm)
-        ),
+        values=_packed(algorithm, values),
         rows=np.fromiter(rows, dtype=np.int64, count=len(values)),
         low_quality=None if low_quality is None else np.asarray(low_quality, dtype=np.bool_),
         approximate=None if approximate is None else np.asarray(approximate, dtype=np.bool_),
         slack=None if slack is None else np.asarray(slack, dtype=np.int64),
+        doubts=None if doubts is None else _packed(algorithm, doubts),
     )
+
+
+def _packed(algorithm: str, values: Sequence[bytes]) -> NDArray[np.uint8]:
+    joined = np.frombuffer(b"".join(values), dtype=np.uint8)
+    return joined.reshape(len(values), width_of(algorithm))
 
 
 def of_urls(algorithms: Iterable[str], urls: Sequence[str | None], *, start: int) -> list[Column]:

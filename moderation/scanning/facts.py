@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from moderation.algorithms import DIGESTS
-from moderation.media.hashing import PictureHashes
+from moderation.media.hashing import NO_DOUBTS, PDQ_SLACK, PHASH_SLACK, PictureHashes
 from moderation.media.pdq import ORIENTATIONS
 from moderation.media.preview import Copy
 from moderation.models import Match
@@ -26,8 +26,8 @@ class RowFacts:
     """One entry: where it stands, its hashes by origin, and the outcome. Field names are the
     ledger's; bytes are canonical (moderation.algorithms).
 
-    The three ``..._slack`` are not in the ledger: bits by which hashes of a quick decode that was
-    made just now may lie beside the exact ones.
+    The two ``..._doubts`` are not in the ledger: the bits in doubt of the PDQ in all orientations
+    and of each variant by name, of a quick decode that was made just now.
     """
 
     row: int
@@ -53,9 +53,8 @@ class RowFacts:
     reason: str = ""
     http_status: int | None = None
     fetched_at: datetime | None = None
-    pdq_slack: int = field(default=0, compare=False)
-    variant_slack: int = field(default=0, compare=False)
-    phash_slack: int = field(default=0, compare=False)
+    pdq_doubts: bytes = field(default=NO_DOUBTS, compare=False)
+    variant_doubts: dict[str, bytes] = field(default_factory=dict, compare=False)
 
     def ended(self, reason: str, *, http_status: int | None = None) -> None:
         """Say what happened to this entry; the outcome follows from the reason."""
@@ -72,8 +71,8 @@ class RowFacts:
         self.pdq, self.pdq_quality = hashes.pdq, hashes.pdq_quality
         self.pdq_turns, self.phash = hashes.pdq_turns, hashes.phash
         self.approximate = hashes.approximate
-        self.pdq_slack, self.variant_slack = hashes.pdq_slack, hashes.variant_slack
-        self.phash_slack = hashes.phash_slack
+        self.pdq_doubts = hashes.pdq_doubts
+        self.variant_doubts = {each.name: each.doubts for each in hashes.pdq_variants}
         self.pdq_variants = [
             {"name": each.name, "quality": each.quality, "pdq": each.pdq}
             for each in hashes.pdq_variants
@@ -138,30 +137,27 @@ def _computed(rows: list[RowFacts], origin: str, *, widened: bool) -> list[Colum
             [each.row for each in shown],
             origin=origin,
             approximate=[bool(each.approximate) for each in shown],
-            slack=[each.phash_slack for each in shown] if widened else None,
+            slack=_slack(PHASH_SLACK, shown) if widened else None,
         )
     )
     pictures = [each for each in rows if each.pdq is not None and each.pdq_turns is not None]
     low = [_is_low(each.pdq_quality or 0, each, widened=widened) for each in pictures]
     approximate = [bool(each.approximate) for each in pictures]
-    slack = [each.pdq_slack for each in pictures] if widened else None
+    slack = _slack(PDQ_SLACK, pictures) if widened else None
+    all_values = [(each.pdq or b"") + (each.pdq_turns or b"") for each in pictures]
     for turn, variant in enumerate(ORIENTATIONS):
-        values = [
-            each.pdq or b""
-            if turn == 0
-            else (each.pdq_turns or b"")[(turn - 1) * PDQ_WIDTH : turn * PDQ_WIDTH]
-            for each in pictures
-        ]
+        part = slice(turn * PDQ_WIDTH, (turn + 1) * PDQ_WIDTH)
         columns.append(
             column(
                 "pdq",
-                values,
+                [each[part] for each in all_values],
                 [each.row for each in pictures],
                 origin=origin,
                 variant=variant,
                 low_quality=low,
                 approximate=approximate,
                 slack=slack,
+                doubts=[each.pdq_doubts[part] for each in pictures] if widened else None,
             )
         )
     return columns + _variants(rows, origin, widened=widened)
@@ -182,10 +178,16 @@ def _variants(rows: list[RowFacts], origin: str, *, widened: bool) -> list[Colum
             variant=name,
             low_quality=[_is_low(each["quality"], row, widened=widened) for row, each in present],
             approximate=[bool(row.approximate) for row, _ in present],
-            slack=[row.variant_slack for row, _ in present] if widened else None,
+            slack=_slack(PDQ_SLACK, [row for row, _ in present]) if widened else None,
+            doubts=[row.variant_doubts[name] for row, _ in present] if widened else None,
         )
         for name, present in sorted(found.items())
     ]
+
+
+def _slack(bits: int, rows: list[RowFacts]) -> list[int]:
+    """Return by how many bits the hashes of each row may lie beside the exact ones."""
+    return [bits if each.approximate else 0 for each in rows]
 
 
 def _is_low(quality: int, of: RowFacts, *, widened: bool) -> bool:

@@ -70,7 +70,7 @@ class Matcher:
 
     def quick(self, columns: Sequence[Column]) -> set[int]:
         """The rows that may be hits: no database, no list's own threshold. Where the columns have
-        slack, also those that exact hashes may bring near."""
+        slack or doubts, also those that exact hashes may bring near."""
         found: set[int] = set()
         for algorithm in self.algorithms:
             same = [each for each in columns if each.algorithm == algorithm and len(each.rows)]
@@ -80,7 +80,9 @@ class Matcher:
             rows = np.concatenate([each.rows for each in same])
             if ALGORITHMS[algorithm].kind is Kind.PERCEPTUAL:
                 reach = np.concatenate([self._reach(each) for each in same])
-                found.update(rows[self.index.may_be_near(algorithm, values, reach)].tolist())
+                doubts = np.concatenate([_doubts(each) for each in same])
+                near = self.index.may_be_near(algorithm, values, doubts, reach)
+                found.update(rows[near].tolist())
             else:
                 found.update(rows[self.index.exact(algorithm, values).rows].tolist())
         return found
@@ -179,6 +181,10 @@ class Matcher:
         for known_id in missing:
             known = found.get(known_id)
             self._known[known_id] = known if known and known.removed_in_id is None else None
+
+
+def _doubts(each: Column) -> NDArray[np.uint8]:
+    return np.zeros_like(each.values) if each.doubts is None else each.doubts
 
 
 def _marked(

@@ -8,7 +8,14 @@ from PIL import Image, ImageEnhance
 
 from benchmarks.edits import EDITS
 from moderation.matching.index import KnownIndex, write_index
-from moderation.media.hashing import LEAST_SLACK, VARIANT_SLACK, PictureHashes, hash_picture
+from moderation.media.hashing import (
+    NO_DOUBTS,
+    PDQ_SLACK,
+    PHASH_SLACK,
+    PictureHashes,
+    hash_picture,
+)
+from moderation.media.pdq import LEAST, LEAST_OF_PART, MOST
 from moderation.scanning.columns import LOW_QUALITY, QUALITY_SLACK
 from sample import drawing
 from tests.moderation.matching.scan import Bytes
@@ -46,26 +53,34 @@ def turns(hashes: PictureHashes) -> list[bytes]:
     return [packed[at : at + 32] for at in range(0, len(packed), 32)]
 
 
-def as_far_as_can_be(exact: bytes, quick: bytes) -> Bytes:
+def doubts(hashes: PictureHashes) -> list[bytes]:
+    return [hashes.pdq_doubts[at : at + 32] for at in range(0, 256, 32)]
+
+
+def surely_apart(one: bytes, other: bytes, doubt: bytes) -> int:
+    """Return by how many bits two hashes differ beside those in doubt."""
+    apart = int.from_bytes(one) ^ int.from_bytes(other)
+    return (apart & ~int.from_bytes(doubt)).bit_count()
+
+
+def as_far_as_can_be(exact: bytes, quick: bytes, doubt: bytes) -> Bytes:
     """Return a known hash at the threshold from the exact hash, and as far as can be from the
-    quick one."""
-    one, other = (np.frombuffer(each, np.uint8) for each in (exact, quick))
+    quick one beside its bits in doubt."""
+    one, other, unsure = (np.frombuffer(each, np.uint8) for each in (exact, quick, doubt))
     bits = np.zeros(256, np.uint8)
-    bits[np.flatnonzero(np.unpackbits(one ^ other) == 0)[:THRESHOLD]] = 1
+    bits[np.flatnonzero(np.unpackbits((one ^ other) | unsure) == 0)[:THRESHOLD]] = 1
     return one ^ np.packbits(bits)
 
 
-def test_no_orientation_lies_beyond_its_slack(
+def test_no_orientation_lies_beyond_what_is_in_doubt(
     both: list[tuple[PictureHashes, PictureHashes]],
 ) -> None:
     for quick, exact in both:
-        pairs = zip(turns(quick), turns(exact), strict=True)
-        assert max(distance(*pair) for pair in pairs) <= quick.pdq_slack
-        assert distance(quick.phash, exact.phash) <= quick.phash_slack
+        pairs = zip(turns(quick), turns(exact), doubts(quick), strict=True)
+        assert max(surely_apart(*each) for each in pairs) <= PDQ_SLACK
+        assert distance(quick.phash, exact.phash) <= PHASH_SLACK
         assert abs(quick.pdq_quality - exact.pdq_quality) <= QUALITY_SLACK
-        assert quick.pdq_slack >= LEAST_SLACK
-        assert quick.variant_slack >= VARIANT_SLACK
-        assert exact.pdq_slack == exact.variant_slack == exact.phash_slack == 0
+        assert exact.pdq_doubts == NO_DOUBTS
 
 
 def test_every_match_of_the_full_decode_is_a_candidate_of_the_quick_one(
@@ -73,38 +88,42 @@ def test_every_match_of_the_full_decode_is_a_candidate_of_the_quick_one(
 ) -> None:
     """Known hashes at the threshold, in the worst direction for the quick hash."""
     known = [
-        as_far_as_can_be(one, other)
+        as_far_as_can_be(*each)
         for quick, exact in both
-        for one, other in zip(turns(exact), turns(quick), strict=True)
+        for each in zip(turns(exact), turns(quick), doubts(quick), strict=True)
     ]
     write_index(tmp_path / "index", {"pdq": (np.array(known), np.arange(len(known)))})
     index = KnownIndex.open(tmp_path / "index")
     missed_without = 0
     for quick, exact in both:
-        values = np.frombuffer(b"".join(turns(quick)), np.uint8).reshape(-1, 32)
-        meant = np.frombuffer(b"".join(turns(exact)), np.uint8).reshape(-1, 32)
+        values, unsure, meant = (
+            np.frombuffer(b"".join(each), np.uint8).reshape(-1, 32)
+            for each in (turns(quick), doubts(quick), turns(exact))
+        )
         matched = set(index.near("pdq", meant, THRESHOLD).rows.tolist())
-        reach = np.full(len(values), THRESHOLD + quick.pdq_slack)
-        assert matched <= set(index.may_be_near("pdq", values, reach).tolist())
+        reach = np.full(len(values), THRESHOLD + PDQ_SLACK)
+        found = index.may_be_near("pdq", values, unsure, reach)
+        assert matched <= set(np.flatnonzero(found).tolist())
         assert len(matched) == len(values)
         missed_without += len(matched - set(index.near("pdq", values, THRESHOLD).rows.tolist()))
     assert missed_without > 50
 
 
-def test_variants_lie_within_their_slack_but_for_edges_of_one_pixel(
+def test_variants_lie_within_what_is_in_doubt_but_for_edges_of_one_pixel(
     both: list[tuple[PictureHashes, PictureHashes]],
 ) -> None:
     """A copy shows the outermost pixels only in their mean with those beside them, and what was cut
     is put back from the outermost alone. So no bound holds for all: nearly all lie within."""
-    apart, beyond = [], 0
+    apart: list[int] = []
     for quick, exact in both:
         meant = {each.name: each for each in exact.pdq_variants if each.quality >= LOW_QUALITY}
-        for each in quick.pdq_variants:
-            if each.name in meant:
-                apart.append(distance(each.pdq, meant[each.name].pdq))
-                beyond += apart[-1] > quick.variant_slack
+        apart += [
+            surely_apart(each.pdq, meant[each.name].pdq, each.doubts)
+            for each in quick.pdq_variants
+            if each.name in meant
+        ]
     assert len(apart) > 90
-    assert beyond <= len(apart) / 50
+    assert sum(bits > PDQ_SLACK for bits in apart) <= len(apart) / 20
 
 
 def flat(share: float) -> Image.Image:
@@ -112,14 +131,19 @@ def flat(share: float) -> Image.Image:
     return Image.blend(grey, scene(600, 500, 4), share)
 
 
-def test_the_slack_grows_where_many_bits_are_in_doubt() -> None:
-    found = [hash_picture(encoded(flat(share), "JPEG", quality=90)) for share in (1.0, 0.2, 0.02)]
-    slack = [each.pdq_slack for each in found]
-    assert slack == sorted(slack)
-    assert slack[0] == LEAST_SLACK
-    assert slack[-1] > 60
+def test_more_bits_are_in_doubt_the_less_there_is_to_see() -> None:
+    found = [hash_picture(encoded(flat(share), "JPEG", quality=90)) for share in (1.0, 0.1, 0.0)]
+    counted = [[int.from_bytes(each).bit_count() for each in doubts(hashes)] for hashes in found]
+    assert set(counted[0]) == {LEAST}
+    assert all(LEAST < bits <= MOST for bits in counted[1])
+    assert set(counted[2]) == {256}
+    assert all(
+        LEAST_OF_PART <= int.from_bytes(each.doubts).bit_count() <= MOST
+        for each in found[0].pdq_variants
+    )
 
 
 def test_pictures_of_other_formats_have_none() -> None:
     found = hash_picture(encoded(scene(600, 500), "PNG"))
-    assert (found.pdq_slack, found.variant_slack, found.phash_slack) == (0, 0, 0)
+    assert not found.approximate
+    assert found.pdq_doubts == NO_DOUBTS

@@ -93,12 +93,12 @@ def asked(values: list[bytes], **marks: Any) -> Column:
 def test_no_slack_is_cut_whatever_a_list_counts_as_near(
     matcher: Matcher, threshold: int, slack: int
 ) -> None:
-    """Up to 47 bits the index answers; who needs more is decoded in full."""
+    """Who would open too many buckets is decoded in full."""
     HashList.objects.update(threshold=threshold)
     matcher = Matcher(indexes.spans_in_force())
     values = [flipped(b"\x5a" * 32, bits) for bits in range(80)]
     found = matcher.quick([asked(values, slack=[slack] * 80)])
-    far = 80 if threshold + slack > 47 else threshold + slack + 1
+    far = 80 if threshold + slack > 57 else threshold + slack + 1
     assert found == set(range(far))
 
 
