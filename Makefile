@@ -39,7 +39,7 @@ sample: setup-sample ## real pictures as datasets and hash lists, in data/sample
 # In two processes, each with servers of its own, unless one file is asked for or servers are named.
 test: setup-dev sample ## every test with real servers and a browser; T=tests/one_file.py for one
 	@$(BIN)/python -m sample.browser
-	@$(BIN)/python -m pytest $(if $(T)$(DATABASE_URL)$(REDIS_URL),,-n 2 --maxschedchunk 4) $(T)
+	@$(BIN)/python -m pytest $(if $(T)$(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal) $(T)
 
 lint: setup-dev ## format, style, types, layers, templates, missing migrations
 	@$(BIN)/ruff format --check .

@@ -12,6 +12,12 @@ from moderation.people import fetch_granting, granting
 from tests import emptying
 
 PASSWORD = "calm-water-42"
+LONG = ("tests/console/", "tests/journeys/", "tests/access/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest one process ends with it while the other has nothing."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_collection_finish() -> None:
