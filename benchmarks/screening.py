@@ -31,7 +31,7 @@ from moderation.media.pdq import ORIENTATIONS
 
 THRESHOLD, BLURRED_THRESHOLD = 31, 8
 QUALITY_SLACK = 12  # as in moderation/scanning/columns.py
-BATCH = 256  # pictures whose hashes are looked up at once
+BATCH = 512  # pictures whose hashes are looked up at once, as in moderation/scanning/flow.py
 KNOWN_ONE_IN = 32
 PLANTED = 1_024  # pictures that have a known value near them, while nobody takes the time
 LEAST_MATCHES = 500

@@ -13,7 +13,7 @@ from moderation.media.hashing import PictureHashes, hash_picture
 from moderation.outcomes import REASONS, Outcome
 from tests.moderation.media.drawing import encoded, scene
 
-SECONDS = 20  # for one file; far more than any needs, so that a busy machine fails nothing
+SECONDS = 60  # for one file; far more than any needs, so that a busy machine fails nothing
 START_SECONDS = 300  # to compile where nothing is in the cache
 
 
