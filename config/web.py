@@ -1,12 +1,13 @@
 """gunicorn's settings, and its answer where it cannot make out a request: Django never sees that.
 
-Its own page repeats what was sent and has none of our headers. The settings of one installation
-stand in the Procfile.
+Its own page repeats what was sent and has none of our headers; its log repeats it too. The settings
+of one installation stand in the Procfile.
 """
 
 import socket
+from typing import Any
 
-from gunicorn import util
+from gunicorn import glogging, util
 
 PAGE = """\
 <!DOCTYPE html>
@@ -48,3 +49,22 @@ def write_error(client: socket.socket, status: int, reason: str, message: str) -
 
 
 util.write_error = write_error  # its workers have no setting for it
+
+
+class Log(glogging.Logger):
+    """gunicorn's log without what was asked for: no link that was sent here belongs there."""
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a warning; of a request that cannot be read only that there was one."""
+        if msg.startswith("Invalid request from"):
+            msg = "A request that cannot be read was refused."
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log an error with its trace; of the request only the method."""
+        if msg.startswith("Error handling request"):
+            msg, args = "Error handling a request", ()
+        super().exception(msg, *args, **kwargs)
+
+
+logger_class = Log

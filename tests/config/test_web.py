@@ -24,11 +24,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     options = command.partition(" --bind ")[0].removeprefix("exec gunicorn config.wsgi ").split()
     place = tmp_path_factory.mktemp("web") / "socket"
     options += ["--bind", f"unix:{place}", "--threads", "2", "--no-control-socket"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", APP, *options],
-        cwd=env.PROJECT,
-        env={**os.environ, "PYTHONPATH": str(env.PROJECT)},
-    )
+    with place.with_name("log").open("wb") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", APP, *options],
+            cwd=env.PROJECT,
+            env={**os.environ, "PYTHONPATH": str(env.PROJECT)},
+            stderr=log,
+        )
     end = time.monotonic() + 30
     while not place.exists():
         assert running.poll() is None
@@ -79,3 +81,6 @@ def test_what_is_none_gets_a_plain_page_with_our_headers(
         assert header in head
     assert "That could not be read" in page
     assert SECRET not in page
+    log = server.with_name("log").read_text()
+    assert "A request that cannot be read was refused." in log
+    assert SECRET not in log
