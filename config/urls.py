@@ -19,6 +19,7 @@ from moderation.views import (
 )
 
 handler400 = "moderation.api.refused.bad_request"
+handler404 = "moderation.api.refused.not_found"
 
 AGAIN = {"template_name": "account/again.html"}
 

@@ -36,3 +36,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     }
     said = words.get(type(exception), "The request could not be read.")
     return JsonResponse({"detail": said}, status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer where nothing stands: in JSON to a program, with the page to people."""
+    if not request.path.startswith("/api/"):
+        return defaults.page_not_found(request, exception)
+    return JsonResponse({"detail": "There is nothing at this address."}, status=404)

@@ -243,3 +243,11 @@ def test_the_description_names_the_address(
     assert page.status_code == 200
     assert "script-src 'self'" in page["Content-Security-Policy"]
     assert "'unsafe-inline'" not in client.get("/")["Content-Security-Policy"]
+
+
+def test_an_address_without_anything_is_told_in_json(client: Client, list_manager: User) -> None:
+    client.force_login(list_manager)
+    answer = client.get("/api/v2/screen/")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert answer.json() == {"detail": "There is nothing at this address."}
+    assert client.get("/nowhere/")["Content-Type"].startswith("text/html")
