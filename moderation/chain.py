@@ -6,6 +6,7 @@ database for it (docs/decisions/0023-custody-export.md).
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ FORM = "breakwater custody export 1"
 EXPORTED = "custody_exported"
 IN_FULL, LEFT_OUT = {"event", "salt", "hash"}, {"seq", "digest", "hash"}
 HEX = re.compile("([0-9a-f]{32}|[0-9a-f]{64})?")  # a salt, a hash, and where there is no salt
+WRITTEN_OUT = 1e16  # from here on floats have an exponent in JSON, and no fraction
 LONGEST = 1_000_000  # characters of one line; an event has a few thousand at most
 
 
@@ -40,6 +42,23 @@ class Proven:
 def written(content: Any) -> str:
     """Return the one way in which something is written: JSON, keys sorted, no space."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def stored(content: Any) -> Any:
+    """Return JSON as the database gives it back, so that its hash fits what is read later.
+
+    jsonb keeps numbers without the sign of zero, and writes those beyond 16 digits out in full.
+    ValueError for a number that JSON cannot hold (NaN, infinite).
+    """
+    if isinstance(content, dict):
+        return {key: stored(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [stored(value) for value in content]
+    if isinstance(content, float):
+        if not math.isfinite(content):
+            raise ValueError("no event holds a number that is not finite")
+        return int(content) if abs(content) >= WRITTEN_OUT else content + 0.0
+    return content
 
 
 def digest_of(content: dict[str, Any], salt: bytes) -> bytes:

@@ -46,7 +46,8 @@ class ListRulesForm(forms.Form):
         said = self.cleaned_data
         rules: dict[str, Any] = {"threshold": said["threshold"]}
         if "sample" in self.fields:
-            rules["sample_ratio"] = None if said["sample"] is None else said["sample"] / 100
+            # Of a zero the sign is dropped.
+            rules["sample_ratio"] = None if said["sample"] is None else said["sample"] / 100 + 0.0
         return rules
 
 

@@ -51,8 +51,10 @@ def give(
         if repeated.ended == Review.Ended.UNDONE:
             raise CaseConflict(f"case {case.pk}: that answer was undone")
         said, told = (answer, reason.strip()), (repeated.answer, repeated.reason)
-        if said != told or (
-            answer in Review.REMOVALS and harm_class not in ("", repeated.harm_class)
+        if (
+            said != told
+            or (answer in Review.REMOVALS and harm_class not in ("", repeated.harm_class))
+            or (answer == Review.Answer.DUPLICATE_OF and duplicate_of != repeated.duplicate_of_id)
         ):
             raise CaseConflict(f"case {case.pk}: another answer was given with that key")
         return repeated

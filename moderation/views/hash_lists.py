@@ -184,6 +184,8 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
     name, reading = kept["name"], kept["reading"]
     if "discard" in request.POST:
         uploads.discard(name)
+        if (earlier := _version_of(name, reading)) is not None:
+            return _loaded_before(request, earlier)
         messages.success(request, "The uploaded file is deleted; nothing was changed.")
         return redirect("moderation:hash_lists")
     try:
@@ -216,13 +218,20 @@ def confirm_load(request: HttpRequest) -> HttpResponse:
 
 
 def _version_of(name: str, reading: dict[str, Any]) -> HashListVersion | None:
-    """The version that these very bytes are already, read in this way; None where there is none."""
-    return HashListVersion.objects.filter(
+    """The version that these very bytes are already, read in this way; None where there is none,
+    or where a new list of that name was made meanwhile that is another in what was said of it."""
+    said = vars(_options(reading)) if reading["is_new"] else {}
+    version = HashListVersion.objects.filter(
         hash_list__slug=reading["slug"],
         label=reading["label"],
         format=reading["format"],
         checksum=name[:64],
     ).first()
+    differs = version is not None and any(
+        value is not None and getattr(version.hash_list, name) != value
+        for name, value in said.items()
+    )
+    return None if differs else version
 
 
 def _loaded_before(request: HttpRequest, version: HashListVersion) -> HttpResponse:

@@ -65,7 +65,9 @@ function lease(form) {
   const heard = (answer) => {
     if (answer.status === 401) window.dispatchEvent(new Event("breakwater:locked"));
     if (loggedOut) loggedOut.hidden = !(answer.redirected || answer.status === 403);
-    if (answer.status === 409) end();
+    if (answer.status === 409 || answer.status === 404) end();
+    // Whoever is refused, for their role, their grant or their log-in, sees no picture either.
+    if (answer.redirected || (answer.status >= 400 && answer.status < 500)) hidePreviews();
     return answer.ok && !answer.redirected;
   };
   const keep = async () => {

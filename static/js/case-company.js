@@ -1,5 +1,6 @@
 // Who else has this page open. While it is in sight the page says every 30 s that it is open, and
-// is told of others; a hint that nobody can renew is taken away.
+// is told of others; a hint that nobody can renew is taken away. Whose case it is no longer asks no
+// more, and sees no picture of it.
 
 const EVERY = 30_000;
 
@@ -11,13 +12,16 @@ function company(line) {
     if (document.hidden || document.querySelector("[data-lock][open]")) return;
     try {
       const answer = await fetch(line.dataset.company, { headers: { Accept: "application/json" } });
-      tell(answer.ok && !answer.redirected ? (await answer.json()).hint : "");
+      const refused = answer.redirected || (answer.status >= 400 && answer.status < 500);
+      if (refused) window.dispatchEvent(new Event("breakwater:hide-previews"));
+      if (answer.status === 404) clearInterval(clock);
+      tell(answer.ok && !refused ? (await answer.json()).hint : "");
     } catch {
       tell("");
     }
   };
   document.addEventListener("visibilitychange", ask);
-  setInterval(ask, EVERY);
+  const clock = setInterval(ask, EVERY);
 }
 
 for (const line of document.querySelectorAll("[data-company]")) company(line);

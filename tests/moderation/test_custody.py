@@ -1,9 +1,15 @@
 """The chain of custody: append-only, and any change to it is found."""
 
+import math
+import string
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from moderation.models import CustodyEvent, Dataset
 from moderation.models.custody import plain_words
@@ -27,6 +33,35 @@ def test_a_fresh_chain_is_intact(events: list[CustodyEvent]) -> None:
     assert chain.intact
     assert chain.events == 5
     assert chain.head == bytes(events[-1].hash).hex()
+
+
+def _json() -> st.SearchStrategy[Any]:
+    numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+    leaves = st.none() | st.booleans() | numbers | text
+    return st.recursive(
+        leaves, lambda each: st.lists(each, max_size=3) | st.dictionaries(text, each, max_size=3)
+    )
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(before=st.dictionaries(st.text(string.ascii_letters), _json(), max_size=3))
+@example(before={"sample_ratio": -0.0})
+@example(before={"large": 1e16, "larger": -1e23, "largest": 1.7976931348623157e308})
+@example(before={"small": 5e-324, "whole": 2.0, "in": [{"deep": -0.0}]})
+def test_an_event_fits_its_hash_whatever_it_holds(reviewer: User, before: dict[str, Any]) -> None:
+    """What the database keeps of a number or a text is what the hash is of."""
+    with transaction.atomic():
+        CustodyEvent.objects.append("step", reviewer, by=reviewer, before=before, after=before)
+        assert CustodyEvent.objects.check_chain().intact
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_makes_no_event(reviewer: User, number: float) -> None:
+    with pytest.raises(ValueError, match="not finite"), transaction.atomic():
+        CustodyEvent.objects.append("step", reviewer, by=reviewer, after={"in": [number]})
 
 
 def test_people_appear_under_their_pseudonym_and_role(

@@ -44,6 +44,18 @@ def entries_of(case):
     return set(Flag.objects.filter(case=case).values_list("entry", flat=True))
 
 
+def test_the_key_of_an_answer_is_of_the_case_that_it_names(two, reviewer):
+    case, other = two
+    another = make_case(near=True)
+    held = queue.claim(case, by=reviewer)
+    said = {"token": held.lease_token, "edit_no": held.edit_no, "answer": DUPLICATE}
+    said |= {"by": reviewer, "idempotency_key": "key"}
+    given = answers.give(held, **said, duplicate_of=other.pk)
+    assert answers.give(held, **said, duplicate_of=other.pk) == given
+    with pytest.raises(CaseConflict, match="another answer"):
+        answers.give(held, **said, duplicate_of=another.pk)
+
+
 def test_two_people_merge_what_is_not_the_same_file(two, reviewer, second_reviewer):
     case, other = two
     all_ = entries_of(case) | entries_of(other)

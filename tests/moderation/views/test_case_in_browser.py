@@ -15,6 +15,7 @@ from moderation.models import (
     Reveal,
     Review,
 )
+from moderation.people import granting
 from moderation.review import answers, queue
 from moderation.review.exposure import SHOWN_SIDE
 from tests.browser import NARROW, WIDE
@@ -366,6 +367,32 @@ def test_a_look_goes_from_the_page_once_its_grant_is_over(opened, reviewer):
     expect(stage).to_have_attribute("data-level", "1")
     Grant.objects.filter(person=reviewer).update(level=0)
     page.get_by_role("button", name="Renew").click()
+    expect(stage).to_have_attribute("data-level", "0")
+    expect(page.locator("[data-shown]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("script", ["/renew/", "/company/"])
+def test_a_look_goes_from_the_page_once_its_grant_is_withdrawn(
+    opened, expected_errors, lead, reviewer, script
+):
+    """The case is no longer theirs at all: the page that asks by itself is refused, and shows
+    nothing."""
+    expected_errors.append("404")
+    case = with_previews(make_case(near=True))
+    queue.claim(case, by=reviewer)
+    page = opened(reviewer, at(case))
+    page.wait_for_selector(READY)
+    page.keyboard.press("v")
+    stage = page.locator("[data-stage]")
+    expect(stage).to_have_attribute("data-level", "1")
+    for grant in Grant.objects.filter(person=reviewer):
+        granting.withdraw(grant, by=lead)
+    with page.expect_response(f"**{script}") as asked:
+        if script == "/renew/":
+            page.get_by_role("button", name="Renew").click()
+        else:
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert asked.value.status == 404
     expect(stage).to_have_attribute("data-level", "0")
     expect(page.locator("[data-shown]")).to_have_count(0)
 

@@ -248,6 +248,15 @@ def test_discarding_deletes_the_file(login, list_manager, folder):
     assert not HashList.objects.exists()
 
 
+def test_discarding_what_was_loaded_meanwhile_says_so(login, list_manager):
+    client = login(list_manager)
+    first = client.post(LOAD, sent(plain(md5s(2))))
+    client.post(CONFIRM, {"token": token(first)})
+    answer = client.post(CONFIRM, {"token": token(first), "discard": "yes"}, follow=True)
+    assert "was loaded already" in notes(answer)[-1][1]
+    assert HashList.objects.get().current.label == "2026-11"
+
+
 def test_other_bytes_are_never_loaded(login, list_manager, folder):
     client = login(list_manager)
     first = client.post(LOAD, sent(plain(md5s(2))))
@@ -271,6 +280,19 @@ def test_a_second_confirmation_says_when_it_was_loaded(login, list_manager, fold
     said = f"harbour 2026-11 was loaded already, on {at:%d %b %Y at %H:%M} UTC."
     assert notes(answer)[-1] == ("info", f"{said} Nothing was changed now.")
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("other", [{"trust": "standard"}, {"harm_class": "other"}])
+def test_the_same_bytes_as_another_new_list_are_not_what_was_loaded(login, list_manager, other):
+    client = login(list_manager)
+    values = md5s(2)
+    first, second = (client.post(LOAD, sent(plain(values), **said)) for said in ({}, other))
+    client.post(CONFIRM, {"token": token(first)})
+    answer = client.post(CONFIRM, {"token": token(second)}, follow=True)
+    said = [told for _, told in notes(answer)]
+    assert not any("loaded already" in each for each in said)
+    assert "made meanwhile" in said[-1] or "no longer here" in said[-1]
+    assert HashList.objects.get().trust == "trusted"
 
 
 def test_a_file_that_is_gone_is_said_to_be(login, list_manager, folder):

@@ -160,6 +160,13 @@ def test_the_rules_of_a_list_are_changed_and_recorded(login, list_manager, quay)
     assert "all matching entries" in page(client.get(at("hash_list", "quay")))
 
 
+def test_a_share_of_minus_zero_is_zero(login, list_manager, quay):
+    login(list_manager).post(at("list_rules", "quay"), {"threshold": "24", "sample": "-0"})
+    quay.refresh_from_db()
+    assert str(quay.sample_ratio) == "0.0"
+    assert CustodyEvent.objects.check_chain().intact
+
+
 @pytest.mark.parametrize(
     "sent",
     [
