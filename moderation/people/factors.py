@@ -14,14 +14,13 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 
 from moderation.evidence import sealing
 from moderation.models import CustodyEvent
 
-from . import sessions
+from . import members, sessions
 
 TYPES = {
     Authenticator.Type.TOTP: "app",
@@ -150,11 +149,9 @@ def reset(person: User, *, by: User) -> int:
     """Take every factor of somebody who lost theirs away, end their sessions, return how many went.
 
     Raises:
-        PermissionDenied: for one's own, which would be a way round them.
+        PermissionDenied: for one's own, which would be a way round them, or by who may not.
     """
-    if person.pk == by.pk:
-        raise PermissionDenied
-    User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    person = members.to_change(person, by=by)
     count: int = Authenticator.objects.filter(user=person).delete()[0]
     sessions.end_all(person)
     CustodyEvent.objects.append("factors_reset", person, by=by, before={"factors": count})

@@ -11,7 +11,6 @@ from typing import Any
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from moderation.models import CustodyEvent
@@ -48,9 +47,7 @@ def record_subject(person: User, subject: str, *, by: User) -> bool:
         PermissionDenied: for oneself, or by somebody who may not.
         PersonRefused: another person has the subject.
     """
-    if person.pk == by.pk or not members.may_change(person, by=by):
-        raise PermissionDenied
-    User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    person = members.to_change(person, by=by)
     mine = SocialAccount.objects.filter(user=person, provider=settings.OIDC_ISSUER)
     if subject == subject_of(person):
         return False

@@ -123,7 +123,7 @@ def change(person: User, *, login: str, mail: str, roles: Iterable[str], by: Use
         PermissionDenied: for oneself, or by somebody who may not.
         PersonRefused: a login or mail address in use, or roles that may not be given or taken.
     """
-    person = _to_change(person, by=by)
+    person = to_change(person, by=by)
     names, before = set(roles), set(person.groups.values_list("name", flat=True))
     _see_that_free(login, mail, but=person)
     _see_that_allowed(names ^ before, names, by=by)
@@ -150,7 +150,7 @@ def switch_off(person: User, *, by: User) -> bool:
 
     Returns False where that was so already. Raises PermissionDenied for oneself.
     """
-    person = _to_change(person, by=by)
+    person = to_change(person, by=by)
     if not person.is_active:
         return False
     person.is_active = False
@@ -164,7 +164,7 @@ def switch_off(person: User, *, by: User) -> bool:
 @transaction.atomic
 def switch_on(person: User, *, by: User) -> bool:
     """Let the person in again, with the roles they had; False where they were not kept out."""
-    person = _to_change(person, by=by)
+    person = to_change(person, by=by)
     if person.is_active:
         return False
     person.is_active = True
@@ -176,7 +176,7 @@ def switch_on(person: User, *, by: User) -> bool:
 @transaction.atomic
 def make_link(person: User, *, by: User) -> tuple[str, str]:
     """Return the two parts of a link, good once and for a day, to choose a password by."""
-    person = _to_change(person, by=by, own=True)
+    person = to_change(person, by=by, own=True)
     CustodyEvent.objects.append("password_link_made", person, by=by)
     return _link_to(person)
 
@@ -184,7 +184,7 @@ def make_link(person: User, *, by: User) -> tuple[str, str]:
 @transaction.atomic
 def end_sessions(person: User, *, by: User) -> int:
     """End every session of somebody else and return how many ended."""
-    person = _to_change(person, by=by)
+    person = to_change(person, by=by)
     ended = sessions.end_all(person)
     if ended:
         CustodyEvent.objects.append("sessions_ended", person, by=by, after={"sessions": ended})
@@ -203,7 +203,7 @@ def make_token(person: User, *, by: User) -> str:
 @transaction.atomic
 def withdraw_token(person: User, *, by: User) -> bool:
     """Take the person's token of the API away; False where there was none."""
-    person = _to_change(person, by=by, own=True)
+    person = to_change(person, by=by, own=True)
     if not Token.objects.filter(user=person).delete()[0]:
         return False
     CustodyEvent.objects.append("token_deleted", person, by=by)
@@ -221,6 +221,20 @@ def may_change(person: User, *, by: User) -> bool:
     return by.has_perm(USER_MANAGE) and (by.is_superuser or not person.is_superuser)
 
 
+def to_change(person: User, *, by: User, own: bool = False) -> User:
+    """Return the person's row, locked with that of whoever acts, for whoever may change it now.
+
+    Of two who switch each other off at once the second waits here, and may no longer.
+    """
+    rows = User.objects.select_for_update(no_key=True).filter(pk__in={person.pk, by.pk})
+    locked = {row.pk: row for row in rows.order_by("pk")}
+    if person.pk == by.pk and not own:
+        raise PermissionDenied
+    if not may_change(locked[person.pk], by=locked[by.pk]):
+        raise PermissionDenied
+    return locked[person.pk]
+
+
 def offered_to(by: User) -> list[str]:
     """The roles that this person may give and take, in the order of the table of roles."""
     allowed = set(ROLES) if by.is_superuser else assignable_by(by)
@@ -230,13 +244,6 @@ def offered_to(by: User) -> list[str]:
 def _link_to(person: User) -> tuple[str, str]:
     uid = urlsafe_base64_encode(force_bytes(person.pk))
     return uid, default_token_generator.make_token(person)
-
-
-def _to_change(person: User, *, by: User, own: bool = False) -> User:
-    """The person's row, locked, for whoever may change it."""
-    if not may_change(person, by=by) or (person.pk == by.pk and not own):
-        raise PermissionDenied
-    return User.objects.select_for_update(no_key=True).get(pk=person.pk)
 
 
 def _see_that_free(login: str, mail: str, *, but: User | None = None) -> None:

@@ -1,6 +1,8 @@
 """Access is given by operators and held by its person alone; each step of it is in the chain."""
 
+import contextlib
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -91,6 +93,40 @@ def test_of_two_uses_at_once_one_counts(login, operator, reviewer):
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(use, range(2))) == [200, 302]
     assert actions() == ["password_link_made", "password_set"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("switch/", "Nothing was done"), ("change/", "a permission that your role does not have")],
+)
+def test_of_two_operators_who_keep_each_other_out_one_stays(person, login, operator, path, said):
+    """Both are let in to the page before either is out, but for the lock."""
+    other = person("otis", "operator")
+    both = threading.Barrier(2)
+    may_change = members.may_change
+
+    def slowly(whom, *, by):
+        allowed = may_change(whom, by=by)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(1)
+        return allowed
+
+    def keep_out(client, whom):
+        answer = client.post(f"/team/{whom.pk}/{path}", {"login": whom.username})
+        connection.close()
+        return answer
+
+    pairs = [(login(operator), other), (login(other), operator)]
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(members, "may_change", slowly)
+        answers = list(pool.map(lambda pair: keep_out(*pair), pairs))
+    done, refused = sorted(answers, key=lambda answer: answer.status_code)
+    # Whoever is switched off has lost the session as well, which ends the request in its own words.
+    assert (done.status_code, refused.status_code) == (302, 400 if path == "switch/" else 403)
+    assert said in refused.content.decode()
+    assert User.objects.filter(is_active=True, groups__name="operator").count() == 1
+    assert sorted(actions()) == ["attempt_refused", "person_changed"]
 
 
 def test_no_link_for_a_superuser_by_an_operator(login, operator, outsider):
