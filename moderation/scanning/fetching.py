@@ -4,7 +4,7 @@ under whose law, who answers for it, and until when."""
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from moderation.models import CustodyEvent, LegalBasis
@@ -12,6 +12,7 @@ from moderation.models import CustodyEvent, LegalBasis
 BASIS_DAYS = (
     2 * 366
 )  # laws and agreements change: nothing is lawful for good because somebody said so
+LOCK = 0x4C45474C  # of the advisory lock: of bases recorded and ended at once one comes first
 
 
 class BasisRefused(Exception):
@@ -40,6 +41,7 @@ def switch_on(
             "day, and have it looked at again then."
         )
     with transaction.atomic():
+        _one_at_a_time()
         LegalBasis.objects.current().update(ended_at=timezone.now())
         recorded = LegalBasis.objects.create(
             basis=basis,
@@ -60,9 +62,16 @@ def switch_on(
 def switch_off(*, by: User | None) -> bool:
     """End the legal basis in force; False when fetching was off already."""
     with transaction.atomic():
-        ended = list(LegalBasis.objects.current().select_for_update())
+        _one_at_a_time()
+        ended = list(LegalBasis.objects.current())
         for each in ended:
             each.ended_at = timezone.now()
             each.save(update_fields=["ended_at"])
             CustodyEvent.objects.append("fetching_off", each, by=by)
     return bool(ended)
+
+
+def _one_at_a_time() -> None:
+    """Wait for whoever records or ends one; no row's lock would do, as there may be none yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

@@ -1,8 +1,12 @@
 """The legal basis by hand: recorded whole, ended at once, shown with its history."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from moderation.models import CustodyEvent, LegalBasis
@@ -86,3 +90,32 @@ def test_an_auditor_reads_and_changes_nothing(login, auditor, operator):
 @pytest.mark.parametrize("who", ["reviewer", "lead", "list_manager", "reporter"])
 def test_nobody_else_sees_it(request, login, who):
     assert login(request.getfixturevalue(who)).get("/legal-basis/").status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("second", ["record", "end"])
+def test_what_comes_while_one_is_recorded_comes_after_it(login, operator, monkeypatch, second):
+    login(operator).post("/legal-basis/record/", FORM)
+    clients, written = [login(operator), login(operator)], threading.Event()
+    append = CustodyEvent.objects.append
+
+    def slowly(*args, **kwargs):
+        written.set()
+        time.sleep(0.5)  # the other one is there before this one is committed
+        return append(*args, **kwargs)
+
+    def send(client, step):
+        page = client.post(f"/legal-basis/{step}/", FORM, follow=True).content.decode()
+        connection.close()
+        return page
+
+    monkeypatch.setattr(CustodyEvent.objects, "append", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(send, clients[0], "record")
+        assert written.wait(10)
+        said = pool.submit(send, clients[1], second).result()
+        first.result()
+    left = LegalBasis.objects.current().count()
+    assert left == (1 if second == "record" else 0)
+    assert "None was in force" not in said
+    assert LegalBasis.objects.count() == (3 if second == "record" else 2)
