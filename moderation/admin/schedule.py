@@ -1,5 +1,6 @@
 """The schedule: tasks and their times; what is changed or run by hand leaves a custody event."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
@@ -8,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django_celery_beat import admin as beat_admin
 from django_celery_beat import models as beat
 
@@ -16,13 +18,17 @@ from moderation.permissions import SETTINGS_MANAGE
 
 from .rights import ByCapability
 
-SHORTEST, LONGEST = 10, 366 * 86_400  # seconds
+DAYS = 366
+SHORTEST, LONGEST = 10, DAYS * 86_400  # seconds
 IN_SECONDS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1, "microseconds": 1e-6}
 # Fields whose values are told; of others only that they changed.
 TOLD = {
     *("enabled", "interval", "crontab", "every", "period"),
     *("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone"),
 }
+
+
+NEVER = f"None of these times comes within {DAYS} days: look at the days, months and weekdays."
 
 
 class Schedule(ByCapability, admin.ModelAdmin):
@@ -70,15 +76,32 @@ class Intervals(Schedule):
     form = IntervalForm
 
 
+class CrontabForm(forms.ModelForm):
+    """Times that come: the scheduler drops a task that waits for others without a word."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # looks at each field
+        if not self.errors and not comes(self.instance):
+            self.add_error(None, NEVER)
+
+
+class TaskForm(forms.ModelForm):
+    def clean_crontab(self) -> beat.CrontabSchedule | None:
+        crontab: beat.CrontabSchedule | None = self.cleaned_data["crontab"]
+        if crontab is not None and not comes(crontab):
+            raise forms.ValidationError(NEVER)
+        return crontab
+
+
 class Crontabs(Schedule, beat_admin.CrontabScheduleAdmin):
-    pass
+    form = CrontabForm
 
 
 class Tasks(Schedule, beat_admin.PeriodicTaskAdmin):
     """When each task runs, and whether; which tasks there are stands in the settings."""
 
     adding = deleting = False
-    form = forms.ModelForm
+    form = TaskForm
     change_form_template = None
     fieldsets = [(None, {"fields": ["name", "task", "enabled", "interval", "crontab"]})]
     readonly_fields = ["name", "task", "last_run_at"]
@@ -110,6 +133,21 @@ class Tasks(Schedule, beat_admin.PeriodicTaskAdmin):
             for task in queryset:
                 record(request, "schedule_run", task, after={"task": task.task})
         super().run_tasks(request, queryset)
+
+
+def comes(crontab: beat.CrontabSchedule) -> bool:
+    """Whether one of the next days, DAYS of them, is of the crontab's days, months and weekdays."""
+    try:
+        when, today = crontab.schedule, timezone.localdate()
+    except ValueError:  # no month of its has such a day
+        return False
+    days = (today + timedelta(days=n) for n in range(1, DAYS + 1))
+    return any(
+        day.month in when.month_of_year
+        and day.day in when.day_of_month
+        and day.isoweekday() % 7 in when.day_of_week
+        for day in days
+    )
 
 
 def switched(request: HttpRequest, task: beat.PeriodicTask, *, to: bool) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from moderation.models import CustodyEvent, HashList, KnownHash
 from tests.moderation.views import rows
@@ -278,3 +278,40 @@ def test_a_list_says_nothing_in_another_order_than_it_is_written(login, operator
     assert "type it anew" in login(operator).post(path, values).content.decode()
     known.refresh_from_db()
     assert "\u202e" not in known.owner
+
+
+@pytest.mark.parametrize(
+    ("day", "month", "weekday", "taken"),
+    [
+        ("31", "2", "*", False),
+        ("30,31", "2", "*", False),
+        ("31", "4,6,9,11", "*", False),
+        ("31", "2,3", "*", True),
+        ("28", "2", "*", True),
+        ("*", "*", "0", True),
+        ("1-7", "*", "mon", True),
+        ("0", "13", "*", None),
+    ],
+)
+def test_a_crontab_is_one_that_comes(login, operator, day, month, weekday, taken):
+    form = {"minute": "0", "hour": "3", "timezone": "UTC", "day_of_week": weekday}
+    form |= {"day_of_month": day, "month_of_year": month}
+    form |= {f"periodictask_set-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    answer = login(operator).post("/admin/django_celery_beat/crontabschedule/add/", form)
+    assert answer.status_code == (302 if taken else 200)
+    said = "None of these times comes within 366 days" in answer.content.decode()
+    assert said == (taken is False)
+    assert CrontabSchedule.objects.filter(day_of_month=day, hour="3").exists() == bool(taken)
+
+
+def test_no_task_waits_for_a_crontab_that_never_comes(login, operator):
+    every = IntervalSchedule.objects.create(every=1, period="hours")
+    never = CrontabSchedule.objects.create(day_of_month="31", month_of_year="2")
+    task = PeriodicTask.objects.create(
+        name="rescan", task="moderation.tasks.rescan_due", interval=every
+    )
+    path = f"/admin/django_celery_beat/periodictask/{task.pk}/change/"
+    answer = login(operator).post(path, {"enabled": "on", "crontab": never.pk})
+    assert "None of these times comes within 366 days" in answer.content.decode()
+    task.refresh_from_db()
+    assert task.crontab is None
