@@ -125,6 +125,11 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 MFA_REQUIRED = env.flag("MFA_REQUIRED", False)  # production turns it on
 MFA_ADAPTER = "moderation.people.factors.FactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "moderation.forms.passkeys.AddPasskeyForm",
+    "authenticate_webauthn": "moderation.forms.passkeys.ShowPasskeyForm",
+    "reauthenticate_webauthn": "moderation.forms.passkeys.ShowPasskeyAgainForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Breakwater"
 MFA_RECOVERY_CODES_SHOW_ONCE = True

@@ -2,6 +2,8 @@
 and leaves a custody event in the same transaction.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -13,7 +15,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
@@ -69,7 +71,20 @@ def set_up(request: HttpRequest) -> HttpResponse:
     return render(request, "account/set_up.html")
 
 
-@method_decorator((never_cache, transaction.atomic), name="dispatch")
+def one_at_a_time(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Run the view in a transaction; what a person sends while it runs waits, and looks anew."""
+
+    @wraps(view)
+    def waiting(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with transaction.atomic():
+            if request.method == "POST":
+                User.objects.select_for_update(no_key=True).get(pk=person_of(request).pk)
+            return view(request, *args, **kwargs)
+
+    return waiting
+
+
+@method_decorator((never_cache, one_at_a_time), name="dispatch")
 # The QR code is drawn into the page itself: nothing keeps a file of the key.
 @method_decorator(csp_update({"img-src": ["data:"]}), name="dispatch")
 class AddApp(ActivateTOTPView):
@@ -85,7 +100,7 @@ class AddApp(ActivateTOTPView):
         return answer
 
 
-@method_decorator((never_cache, transaction.atomic), name="dispatch")
+@method_decorator((never_cache, one_at_a_time), name="dispatch")
 class AddPasskey(AddWebAuthnView):
     template_name = "account/add_passkey.html"
 
@@ -97,7 +112,7 @@ class AddPasskey(AddWebAuthnView):
         return answer
 
 
-@method_decorator((never_cache, transaction.atomic), name="dispatch")
+@method_decorator((never_cache, one_at_a_time), name="dispatch")
 class RemoveApp(DeactivateTOTPView):
     template_name = "account/remove_app.html"
     success_url = ACCOUNT
@@ -116,7 +131,7 @@ class RemoveApp(DeactivateTOTPView):
         return answer
 
 
-@method_decorator((never_cache, transaction.atomic), name="dispatch")
+@method_decorator((never_cache, one_at_a_time), name="dispatch")
 class RemovePasskey(RemoveWebAuthnView):
     template_name = "account/remove_passkey.html"
     success_url = ACCOUNT
@@ -137,14 +152,31 @@ class RemovePasskey(RemoveWebAuthnView):
         return answer
 
 
-@method_decorator((never_cache, transaction.atomic), name="dispatch")
+@method_decorator((never_cache, one_at_a_time), name="dispatch")
 class RenewCodes(GenerateRecoveryCodesView):
+    """New codes in place of those that the page was about: others were made, and shown, since."""
+
     template_name = "account/renew_codes.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
+        if self.request.POST.get("replaces", "") != self._present():
+            messages.info(
+                self.request,
+                "Your recovery codes were renewed in the meantime. Nothing was changed.",
+            )
+            return redirect(ACCOUNT)
         answer: HttpResponse = super().form_valid(form)
         factors.note_renewed(by=person_of(self.request))
         return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"replaces": self._present()}
+
+    def _present(self) -> str:
+        """Which codes there are, as the page says it; empty for none."""
+        mine = Authenticator.objects.filter(user=person_of(self.request))
+        codes = mine.filter(type=Authenticator.Type.RECOVERY_CODES).first()
+        return str(codes.pk) if codes else ""
 
 
 @method_decorator((never_cache, transaction.atomic), name="dispatch")

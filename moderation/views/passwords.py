@@ -78,6 +78,12 @@ class ChangePassword(auth_views.PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
+            # Locked and asked again: of two changes at once the second no longer knows it.
+            person = User.objects.select_for_update(no_key=True).get(pk=form.user.pk)
+            if not person.check_password(form.cleaned_data["old_password"]):
+                form.add_error("old_password", form.error_messages["password_incorrect"])
+                return self.form_invalid(form)
+            form.user = person
             answer = super().form_valid(form)
             CustodyEvent.objects.append(
                 "password_set", form.user, by=form.user, after={"by_link": False}

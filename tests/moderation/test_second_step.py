@@ -236,15 +236,101 @@ def test_a_change_later_asks_for_the_password_again(client, reviewer, monkeypatc
     assert right.url == "/account/app/add/"
 
 
+def shown_to(client):
+    """Which codes the page offers to replace."""
+    page = client.get("/account/recovery-codes/renew/").content.decode()
+    return re.search(r'name="replaces" value="(\d+)"', page)[1]
+
+
+def renew(client, replaces):
+    return client.post("/account/recovery-codes/renew/", {"replaces": replaces})
+
+
 def test_new_recovery_codes_end_the_old(client, reviewer):
     secret = give_app(reviewer)
     old = Authenticator.objects.get(user=reviewer, type="recovery_codes").wrap().generate_codes()
     password(client, reviewer)
     client.post(STEP, {"code": code_for(secret)})
-    assert client.post("/account/recovery-codes/renew/").url == "/account/recovery-codes/"
+    assert renew(client, shown_to(client)).url == "/account/recovery-codes/"
     new = Authenticator.objects.get(user=reviewer, type="recovery_codes").wrap().generate_codes()
     assert not set(old) & set(new)
     assert actions() == ["logged_in", "recovery_codes_renewed"]
+
+
+def test_codes_that_were_shown_are_not_renewed_by_a_page_of_before(client, reviewer):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    before = shown_to(client)
+    renew(client, before)
+    shown = re.findall(
+        r"<code>(\d{8})</code>", client.get("/account/recovery-codes/").content.decode()
+    )
+    again = client.post("/account/recovery-codes/renew/", {"replaces": before}, follow=True)
+    assert "renewed in the meantime. Nothing was changed" in again.content.decode()
+    codes = Authenticator.objects.get(user=reviewer, type="recovery_codes").wrap()
+    assert sorted(codes.generate_codes()) == sorted(shown)
+    assert actions() == ["logged_in", "recovery_codes_renewed"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["app/remove/", "recovery-codes/renew/"])
+def test_of_several_sent_at_once_one_counts(reviewer, path):
+    secret, client = give_app(reviewer), Client()
+    password(client, reviewer)
+    client.post(STEP, {"code": code_for(secret)})
+    form = {"replaces": shown_to(client)}
+    several = threading.Barrier(3)
+
+    def send(_):
+        tab = Client()
+        tab.cookies = client.cookies
+        several.wait(20)
+        url = tab.post(f"/account/{path}", form).url
+        connection.close()
+        return url
+
+    with ThreadPoolExecutor(3) as pool:
+        urls = list(pool.map(send, range(3)))
+    done = {"app/remove/": "factor_removed", "recovery-codes/renew/": "recovery_codes_renewed"}
+    assert actions() == ["logged_in", done[path]]
+    assert urls.count("/account/recovery-codes/") == (path != "app/remove/")
+
+
+UNREADABLE = [
+    "1",
+    "[1]",
+    '{"id":1}',
+    '{"id":"a","rawId":"b"}',
+    '{"id":"YQ","rawId":"YQ"}',
+    '{"id":"YQ","rawId":"YQ","response":{}}',
+    '{"id":"YQ","rawId":"YQ","response":7,"type":"public-key"}',
+    '{"rawId":"YQ","response":{"clientDataJSON":"e30","attestationObject":"oQ"}}',
+    '{"rawId":"YQ","response":{"clientDataJSON":"e30","authenticatorData":"YQ","signature":"YQ"}}',
+    '{"rawId":"YQ","response":{"clientDataJSON":"W10","attestationObject":"oA"},"type":"x"}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("credential", UNREADABLE)
+def test_a_passkey_that_cannot_be_read_is_not_accepted(client, reviewer, monkeypatch, credential):
+    secret = give_app(reviewer)
+    password(client, reviewer)
+    shown = client.post(STEP, {"credential": credential})
+    assert shown.status_code == 200
+    assert "That passkey was not accepted" in shown.content.decode()
+    cache.clear()
+    client.post(STEP, {"code": code_for(secret)})
+    client.get("/account/passkeys/add/")
+    added = client.post("/account/passkeys/add/", {"credential": credential})
+    assert added.status_code == 200
+    assert "That passkey was not accepted" in added.content.decode()
+    assert not Authenticator.objects.filter(type="webauthn").exists()
+    Authenticator.objects.create(user=reviewer, type="webauthn", data={"name": "Desk key"})
+    monkeypatch.setattr("allauth.mfa.webauthn.internal.auth.get_credentials", lambda user: [])
+    client.get("/account/again/passkey/")
+    again = client.post("/account/again/passkey/", {"credential": credential}, follow=True)
+    assert "That passkey was not accepted" in again.content.decode()
 
 
 def test_recovery_codes_are_shown_once(client, reviewer, django_assert_max_num_queries):

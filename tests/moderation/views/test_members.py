@@ -17,6 +17,7 @@ from moderation import permissions
 from moderation.models import Case, CustodyEvent, Session
 from moderation.people import members
 from moderation.review import holding, queue
+from moderation.views.passwords import PresentPassword
 from tests.conftest import PASSWORD
 from tests.moderation.review.making import make_case
 
@@ -151,6 +152,34 @@ def test_the_new_password_is_another_one(login, reviewer):
     assert answer.status_code == 200
     assert "That is the password you have now: choose another." in answer.content.decode()
     assert not CustodyEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_changes_at_once_the_second_no_longer_knows_it(login, reviewer, monkeypatch):
+    both, clean = threading.Barrier(2), PresentPassword.clean
+
+    def slowly(form):
+        said = clean(form)
+        both.wait(20)  # either has shown the present password
+        return said
+
+    def change(client, new):
+        form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+        answer = client.post("/password/", form)
+        connection.close()
+        return answer
+
+    monkeypatch.setattr(PresentPassword, "clean", slowly)
+    clients, words = [login(reviewer), login(reviewer)], [CHOSEN, "another-harbour-78"]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(change, clients, words))
+    assert sorted(answer.status_code for answer in answers) == [200, 302]
+    done, refused = sorted((0, 1), key=lambda at: answers[at].status_code, reverse=True)
+    assert "old password was entered incorrectly" in answers[refused].content.decode()
+    reviewer.refresh_from_db()
+    assert reviewer.check_password(words[done])
+    assert actions() == ["password_set"]
+    assert clients[done].get("/password/").status_code == 200  # still logged in
 
 
 def test_wrong_present_passwords_are_counted(login, reviewer, settings):
