@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from moderation.models.custody import plain_words
+from moderation.models.custody import plain_words, seen_whole
 from reports.agencies import countries, registry
 from reports.agencies.base import Agency
 from reports.exporting import FORMATS
@@ -134,7 +134,10 @@ class FileForm(StepForm):
 
     channel = forms.ChoiceField(label="Channel", choices=Submission.Channel.choices)
     external_reference = forms.CharField(
-        label="Reference", max_length=100, help_text="As the agency gave it."
+        label="Reference",
+        max_length=100,
+        validators=[seen_whole],
+        help_text="As the agency gave it.",
     )
     submitted_at = forms.DateTimeField(
         label="Filed at (UTC)",
@@ -167,7 +170,7 @@ class TellForm(Styled):
     reference = forms.CharField(
         label="Reference",
         max_length=100,
-        validators=[plain_words],
+        validators=[plain_words, seen_whole],
         help_text="As the hotline gave it; of a call, ask for one. No names, no links.",
     )
     told_at = forms.DateTimeField(
@@ -185,7 +188,10 @@ class CorrectForm(ReasonForm):
     """The right reference in place of one with a slip in it, and why."""
 
     external_reference = forms.CharField(
-        label="Reference", max_length=100, help_text="As the agency gave it."
+        label="Reference",
+        max_length=100,
+        validators=[seen_whole],
+        help_text="As the agency gave it.",
     )
     field_order = ["external_reference", "reason"]
 

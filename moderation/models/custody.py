@@ -54,6 +54,16 @@ def legible(text: str) -> None:
         )
 
 
+def seen_whole(text: str) -> None:
+    """Raise ValidationError for text that is not legible, or has any mark in it that is not seen.
+
+    A reference is compared letter by letter: two that look alike are to be alike.
+    """
+    legible(text)
+    if any(unicodedata.category(character) in {"Cc", "Cf"} for character in text):
+        raise ValidationError("There are invisible marks in it: type it anew, without pasting.")
+
+
 @contextmanager
 def by_command() -> Iterator[None]:
     """Mark the events of the block as made by command: whoever they name did not log in for them.

@@ -15,6 +15,7 @@ from moderation.models import Case, CustodyEvent, Entry
 from moderation.models.case import HarmClass
 from moderation.review import decisions
 from reports import drafting
+from reports.forms import MOMENT, FileForm
 from reports.models import Report, Submission
 from tests.moderation.review.making import add_entry, make_case, settled
 from tests.reports.making import approved, confirmed_case, draft_of, filed, proposed
@@ -394,6 +395,21 @@ def test_a_slip_in_the_reference_is_corrected_on_record(
     assert (status, state_of(report)) == (302, "sent")
     assert report.submissions.get().external_reference == "IWF-2"
     assert "Reference corrected from IWF-1 to IWF-2: a slip" in page
+
+
+@pytest.mark.parametrize(
+    "wrong", ["IWF\u202e-2", "IWF-\u200b2", "IWF\u20662", "\u200f\u3164", "I\x07"]
+)
+def test_a_reference_has_nothing_in_it_that_is_not_seen(
+    case: Case, reporter: User, second_reporter: User, login: Login, wrong: str
+) -> None:
+    report, client = filed(case, by=second_reporter, composer=reporter), login(reporter)
+    status, page = step(client, "correct", report, external_reference=wrong, reason="a slip")
+    assert (status, "nvisible marks" in page) == (400, True)
+    assert report.submissions.get().external_reference == "IWF-1"
+    now = {"submitted_at": timezone.now().strftime(MOMENT), "edit_no": 0, "channel": "form"}
+    form = FileForm(now | {"external_reference": wrong}, report=report)
+    assert "external_reference" in form.errors
 
 
 def test_the_answer_is_chosen_by_hand(
