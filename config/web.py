@@ -68,3 +68,5 @@ class Log(glogging.Logger):
 
 
 logger_class = Log
+# Where the site lies is told by nobody's header: by one called SCRIPT_NAME each page would break.
+forwarder_headers = ""

@@ -11,6 +11,7 @@ from rest_framework.parsers import FormParser, JSONParser
 from .uploads import TooLarge
 
 MAX_BYTES = 64 * 1024  # a hash is short; pictures come as multipart
+TOO_LARGE = "The body is larger than this service reads."
 
 
 class SmallJSONParser(JSONParser):
@@ -50,7 +51,7 @@ class SmallFormParser(FormParser):
 def _small(stream: IO[Any]) -> bytes:
     body: bytes = stream.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
-        raise TooLarge("The body is larger than this service reads.")
+        raise TooLarge(TOO_LARGE)
     return body
 
 

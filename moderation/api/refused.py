@@ -17,6 +17,9 @@ from rest_framework.views import exception_handler
 from moderation.evidence import refusing
 from moderation.people import attempts
 
+from .parsers import TOO_LARGE
+from .uploads import TooLarge
+
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer that the framework gives; a refusal of somebody known is on record."""
@@ -29,8 +32,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django cannot or will not read: in JSON to a program, with the page to people."""
     if not request.path.startswith("/api/"):
         return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):  # refused before our parsers see it
+        return JsonResponse({"detail": TOO_LARGE}, status=TooLarge.status_code)
     words: dict[type[Exception], str] = {
-        RequestDataTooBig: "A field is larger than this service reads.",
         TooManyFieldsSent: "There are more fields than this service reads.",
         TooManyFilesSent: "There are more files than this service reads.",
     }

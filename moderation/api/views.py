@@ -47,7 +47,7 @@ class ScreenView(APIView):
             400: OpenApiResponse(description="Neither a hash nor a picture was given."),
             401: OpenApiResponse(description="No token, or one that is not known."),
             403: OpenApiResponse(description="The token's owner may not look hashes up."),
-            413: OpenApiResponse(description="The picture is too large."),
+            413: OpenApiResponse(description="The picture, or the body, is too large."),
             429: OpenApiResponse(description="Too many requests; see Retry-After."),
             503: OpenApiResponse(description="No hash list is in force: there is no answer."),
         },

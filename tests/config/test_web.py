@@ -54,6 +54,15 @@ def test_what_is_a_request_reaches_the_application(server: Path) -> None:
     assert "Hello world!" in answer
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO"])
+def test_no_header_says_where_the_site_lies(server: Path, name: str) -> None:
+    sent = f"GET /a HTTP/1.1\r\nHost: here\r\n{name}: /x\r\nConnection: close\r\n\r\n"
+    answer = ask(server, sent)
+    assert "Hello world!" in answer
+    assert "PATH_INFO = '/a'" in answer
+    assert "/x" not in answer
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
