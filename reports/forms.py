@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from moderation.models.custody import plain_words, seen_whole
+from moderation.models.custody import plain_reference, plain_words, seen_whole
 from reports.agencies import countries, registry
 from reports.agencies.base import Agency
 from reports.exporting import FORMATS
@@ -170,7 +170,7 @@ class TellForm(Styled):
     reference = forms.CharField(
         label="Reference",
         max_length=100,
-        validators=[plain_words, seen_whole],
+        validators=[plain_reference],
         help_text="As the hotline gave it; of a call, ask for one. No names, no links.",
     )
     told_at = forms.DateTimeField(

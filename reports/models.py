@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Cast
 
 from moderation.models import Case, CustodyEvent, Entry, Grant, SealedObject
-from moderation.models.custody import CHAIN_LOCK, LINK_OR_HASH, PLAIN_WORDS
+from moderation.models.custody import CHAIN_LOCK, PLAIN_WORDS, has_link_or_hash
 from moderation.models.person import pseudonym_of
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ class ReportRefused(Exception):
     """A rule forbids this step; the message is one line for the person and says what to do."""
 
 
-def refuse_links(text: str) -> None:
+def refuse_links(text: str, *, split: bool = True) -> None:
     """The same rule where no form stands before it: raise ReportRefused."""
-    if LINK_OR_HASH.search(text):
+    if has_link_or_hash(text, split=split):
         raise ReportRefused(PLAIN_WORDS)
 
 

@@ -16,11 +16,11 @@ from reports import drafting
 from reports.agencies import environments, registry
 from reports.agencies.base import Coverage, Payload
 from reports.models import (
-    LINK_OR_HASH,
     Report,
     ReportConflict,
     ReportRefused,
     Submission,
+    has_link_or_hash,
     refuse_links,
 )
 
@@ -170,7 +170,7 @@ def correct_reference(
     reference = external_reference.strip()[:100]
     if not reference:
         raise ReportRefused("Enter the reference that the agency gave.")
-    refuse_links(reference)
+    refuse_links(reference, split=False)
     reason = drafting.checked_reason(reason)
     locked = Report.objects.locked(report.pk)
     locked.seen_at(edit_no)
@@ -185,7 +185,7 @@ def correct_reference(
         locked,
         by=by,
         # What was entered may have been a link by mistake: then its length is all that is told.
-        before={"length": len(was)} if LINK_OR_HASH.search(was) else {"reference": was},
+        before={"length": len(was)} if has_link_or_hash(was, split=False) else {"reference": was},
         after={"submission": submission.pk, "reference": reference, "edit": locked.edit_no},
         reason=reason,
     )

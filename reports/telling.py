@@ -77,7 +77,7 @@ def record(
     reference = reference.strip()[:100]
     if not reference:
         raise ReportRefused("Enter the reference that the hotline gave.")
-    refuse_links(reference)
+    refuse_links(reference, split=False)
     if channel not in CHANNELS:
         raise ReportRefused("Choose the channel: phone, mail or another one.")
     with transaction.atomic():

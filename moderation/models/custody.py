@@ -30,17 +30,76 @@ if TYPE_CHECKING:
 CHAIN_LOCK = 0x43555354  # one writer at a time, until its transaction ends
 SALT_BYTES = 16
 SEEN_EVERY = 2000  # events
-LINK_OR_HASH = re.compile(r"://|\bwww\.|\b[0-9a-f]{32,}\b", re.IGNORECASE)
+LINK_OR_HASH = re.compile(
+    r"://|\bwww\.|\b[0-9a-f]{32,}\b"
+    r"|[^\W_]\.(?:[^\W\d_]{2,}|xn--[\w-]+)(?::\d+)?/\S",  # a host with its end, and a path
+    re.IGNORECASE,
+)
+HEX = re.compile(r"[0-9a-f]+")
+HASH_DIGITS = {32, 40, 64}  # of MD5, SHA-1, SHA-256 and PDQ
+MONTHS = {"dec", "feb"}  # a list of dates is no hash
+MIXED = 3  # letters and digits that a hash has at least: one in thousands has fewer
+# Letters and marks that show nothing; category Cf has the others.
+FILLING = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]")
 _BY_COMMAND: ContextVar[bool] = ContextVar("by_command", default=False)
 PLAIN_WORDS = "Leave links and hashes out: write facts in plain words."
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that show text in another order
 
 
+def has_link_or_hash(text: str, *, split: bool = True) -> bool:
+    """Whether a link or a whole hash is in it, however written: wide, or with what nobody sees.
+
+    With ``split`` also a hash in groups, as 1a2b 3c4d or 1a2b-3c4d. A UUID is such a one.
+    """
+    shown = unicodedata.normalize("NFKC", FILLING.sub("", text))
+    shown = "".join(each for each in shown if unicodedata.category(each) != "Cf")
+    if LINK_OR_HASH.search(shown):
+        return True
+    return split and any(map(_joins_to_a_hash, _runs_of_hex(shown.lower())))
+
+
+def _runs_of_hex(text: str) -> Iterator[list[str]]:
+    """The words of hexadecimal digits that follow on each other, whatever stands between them."""
+    run: list[str] = []
+    for word in re.findall(r"[^\W_]+", text):
+        if HEX.fullmatch(word) and word not in MONTHS:
+            run.append(word)
+        else:
+            yield run
+            run = []
+    yield run
+
+
+def _joins_to_a_hash(run: list[str]) -> bool:
+    """Whether some of the words, one after the other, have as many digits as a hash."""
+    for first in range(len(run)):
+        joined = ""
+        for word in run[first:]:
+            joined += word
+            if len(joined) > max(HASH_DIGITS):
+                break
+            digits = sum(map(str.isdigit, joined))
+            if len(joined) in HASH_DIGITS and MIXED <= digits <= len(joined) - MIXED:
+                return True
+    return False
+
+
 def plain_words(text: str) -> None:
     """Raise ValidationError for a link or a whole hash: neither belongs in a note or a reason."""
-    if LINK_OR_HASH.search(text):
+    if has_link_or_hash(text):
         raise ValidationError(PLAIN_WORDS)
     legible(text)
+
+
+def plain_reference(text: str) -> None:
+    """Raise ValidationError for a link, an unbroken hash, or what is not seen.
+
+    Somebody else wrote it, perhaps as a UUID; it is compared letter by letter, so two that look
+    alike are to be alike.
+    """
+    if has_link_or_hash(text, split=False):
+        raise ValidationError(PLAIN_WORDS)
+    seen_whole(text)
 
 
 def legible(text: str) -> None:

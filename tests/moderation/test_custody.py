@@ -142,3 +142,59 @@ def test_plain_words_hold_no_mark_that_turns_text_around(mark):
     with pytest.raises(ValidationError, match="type it anew"):
         plain_words(f"keep {mark}gnihtyreve")
     plain_words("مرفأ \u200f(boat)")  # a mark that stands in for a letter of a direction
+
+
+MD5, SHA1 = "d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+WIDE = str.maketrans({chr(0x21 + n): chr(0xFF01 + n) for n in range(94)})
+
+
+def groups(digits: str, size: int, between: str) -> str:
+    return between.join(digits[at : at + size] for at in range(0, len(digits), size))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MD5,
+        SHA1.upper(),
+        MD5.translate(WIDE),
+        groups(MD5, 8, " "),
+        groups(MD5, 2, ":"),
+        groups(SHA1, 4, "-"),
+        groups(SHA1, 5, "\u2013"),
+        groups(MD5, 1, "\u200b"),
+        groups(MD5, 4, "\u2060\u3164"),
+        groups(MD5 * 2, 16, "\n"),
+        f"It is a {groups(MD5, 8, ' ')} added 2026",
+        "d41d8cd9-8f00-b204-e980-0998ecf8427e",
+        "https://a.example/b",
+        "www.a.example",
+        "seen at example.com/pic.jpg today",
+        "Example.COM:8080/a",
+        "example.com/pic.jpg".translate(WIDE),
+        "exam\u200bple.com/pic.jpg",
+        "пример.рф/а.jpg",
+    ],
+)
+def test_plain_words_have_no_link_or_hash_however_written(text):
+    with pytest.raises(ValidationError, match="plain words"):
+        plain_words(f"Looked at: {text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A near match of the same picture, cropped and/or resized, e.g./i.e. the 2nd one.",
+        "Seen 2026-11-30 12:00, 2026-12-01 13:30, 2026-12-02 14:00 and 2026-12-03 15:00.",
+        "2026-11-30 2026-12-01 2026-12-02 2026-12-03",
+        "3 Dec 2026, 4 Dec 2026, 5 Dec 2026, 6 Dec 2026",
+        "28 Feb 2026 28 Feb 2026 28 Feb 2026 28 Feb 2026",
+        "A bad decade: Dad faced a dead cab, added a bed, fed a deaf cafe a beef facade.",
+        "Cases 1021, 1022, 1023, 1024, 1025, 1026, 1027 and 1028 are alike.",
+        "Distance 12 of 256, quality 100/100; list iwf, version 7.2/b.",
+        "Order 7 of the court... and/or its annex. Ask Ada.",
+        "the file queue.md says so",
+    ],
+)
+def test_plain_words_are_dates_and_prose(text):
+    plain_words(text)
