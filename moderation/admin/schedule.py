@@ -26,8 +26,6 @@ TOLD = {
     *("enabled", "interval", "crontab", "every", "period"),
     *("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone"),
 }
-
-
 NEVER = f"None of these times comes within {DAYS} days: look at the days, months and weekdays."
 
 

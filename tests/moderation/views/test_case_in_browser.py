@@ -354,7 +354,8 @@ def test_start_next_by_enter(opened, reviewer, scripts):
     page.wait_for_url(f"**{at(case)}")
 
 
-def test_a_look_goes_from_the_page_once_its_grant_is_over(opened, reviewer):
+def looking(opened, reviewer):
+    """The page of a case that the person holds, with a look open, and its stage."""
     case = with_previews(make_case(near=True))
     queue.claim(case, by=reviewer)
     page = opened(reviewer, at(case))
@@ -362,6 +363,11 @@ def test_a_look_goes_from_the_page_once_its_grant_is_over(opened, reviewer):
     page.keyboard.press("v")
     stage = page.locator("[data-stage]")
     expect(stage).to_have_attribute("data-level", "1")
+    return page, stage
+
+
+def test_a_look_goes_from_the_page_once_its_grant_is_over(opened, reviewer):
+    page, stage = looking(opened, reviewer)
     with page.expect_response("**/renew/"):
         page.get_by_role("button", name="Renew").click()
     expect(stage).to_have_attribute("data-level", "1")
@@ -378,13 +384,7 @@ def test_a_look_goes_from_the_page_once_its_grant_is_withdrawn(
     """The case is no longer theirs at all: the page that asks by itself is refused, and shows
     nothing."""
     expected_errors.append("404")
-    case = with_previews(make_case(near=True))
-    queue.claim(case, by=reviewer)
-    page = opened(reviewer, at(case))
-    page.wait_for_selector(READY)
-    page.keyboard.press("v")
-    stage = page.locator("[data-stage]")
-    expect(stage).to_have_attribute("data-level", "1")
+    page, stage = looking(opened, reviewer)
     for grant in Grant.objects.filter(person=reviewer):
         granting.withdraw(grant, by=lead)
     with page.expect_response(f"**{script}") as asked:
