@@ -1,7 +1,7 @@
 """pHash, the 64-bit perceptual hash, equal to ``imagehash.phash`` of the same decoded picture.
 
 Steps: grey, 32x32, a DCT of which the 8x8 lowest frequencies are kept, one bit each where above the
-median. imagehash shrinks with Pillow's Lanczos filter; ``_shrink`` gives the same bytes four
+median. imagehash shrinks with Pillow's Lanczos filter; ``_shrink`` gives the same bytes many
 times as fast: the same weights in 22-bit fixed point, rounded to 8 bits after each pass.
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from moderation.media.compiled import compiled
+from moderation.media.vectors import LANES, dot
 
 WIDTH = 8  # bytes of one hash
 _SIDE = 32
@@ -59,9 +60,11 @@ def shrink(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=512)
 def _weights(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Return first source pixel, count and fixed-point weights of each of the 32 small pixels."""
+    """Return first source pixel, count and fixed-point weights of each of the 32 small pixels;
+    zeros behind these weights, to a multiple of LANES."""
     if size == _SIDE:  # Pillow leaves such an axis alone
-        alone = np.full((_SIDE, 1), 1 << _FRACTION_BITS, np.int32)
+        alone = np.zeros((_SIDE, LANES), np.int32)
+        alone[:, 0] = 1 << _FRACTION_BITS
         return np.arange(_SIDE), np.ones(_SIDE, np.int64), alone
     first, count, weights = _lanczos_weights(size)
     return first, count, weights
@@ -83,36 +86,43 @@ def _grey(rows: Any) -> Any:
 
 
 @compiled
-def _lanczos(x: float) -> float:
-    if x == 0.0:
-        return 1.0
-    if not -3.0 <= x < 3.0:
-        return 0.0
-    outer = x * math.pi
-    inner = x / 3.0 * math.pi
-    return (math.sin(outer) / outer) * (math.sin(inner) / inner)
-
-
-@compiled
 def _lanczos_weights(size: int) -> Any:
+    """Those of the second half are those of the first, the other way round.
+
+    The filter is sin(x) sin(x / 3) / (x x / 3), x in half turns; three times an angle has the sine
+    s (3 - 4 s s).
+    """
     scale = size / 32
     stretch = max(scale, 1.0)
     reach = 3.0 * stretch
     first = np.zeros(32, np.int64)
     count = np.zeros(32, np.int64)
-    weights = np.zeros((32, 2 * math.ceil(reach) + 1), np.int32)
-    exact = np.zeros(weights.shape[1], np.float64)
+    most = 2 * math.ceil(reach) + 1
+    weights = np.zeros((32, (most + LANES - 1) // LANES * LANES), np.int32)
+    exact = np.zeros(most, np.float64)
     for k in range(32):
         centre = (k + 0.5) * scale
         first[k] = max(0, int(centre - reach + 0.5))
         count[k] = min(size, int(centre + reach + 0.5)) - first[k]
+        if k >= 16:
+            other = 31 - k
+            for i in range(count[k]):
+                at = size - 1 - first[k] - i - first[other]
+                if 0 <= at < count[other]:
+                    weights[k, i] = weights[other, at]
+            continue
         total = 0.0
-        for x in range(count[k]):
-            exact[x] = _lanczos((x + first[k] - centre + 0.5) * (1.0 / stretch))
-            total += exact[x]
-        for x in range(count[k]):
-            fixed = exact[x] / total * (1 << 22)
-            weights[k, x] = int(fixed - 0.5) if fixed < 0 else int(fixed + 0.5)
+        for i in range(count[k]):
+            x = (i + first[k] - centre + 0.5) * (1.0 / stretch)
+            exact[i] = 1.0 if x == 0.0 else 0.0
+            if x != 0.0 and -3.0 <= x < 3.0:
+                angle = x / 3.0 * math.pi
+                square = math.sin(angle) ** 2
+                exact[i] = square * (3.0 - 4.0 * square) / (3.0 * angle * angle)
+            total += exact[i]
+        for i in range(count[k]):
+            fixed = exact[i] / total * (1 << 22)
+            weights[k, i] = int(fixed - 0.5) if fixed < 0 else int(fixed + 0.5)
     return first, count, weights
 
 
@@ -129,18 +139,15 @@ def _shrink(
     """Return ``grey`` at 32x32 as whole numbers 0 to 255 in float64."""
     height, width = grey.shape
     narrow = np.empty((height, 32), np.int32)
-    line = np.empty(width, np.int32)
+    length = column_weights.shape[1]
+    line = np.zeros(width + length, np.int32)
     half = np.int32(1 << 21)
     for y in range(height):
         for x in range(width):
             line[x] = grey[y, x]
         for k in range(32):
-            # Slices counted from 0 and sums kept at 32 bits: so the compiler takes eight at a time.
-            part = line[column_first[k] : column_first[k] + column_count[k]]
-            weights = column_weights[k]
-            total = half
-            for i in range(part.size):
-                total = np.int32(total + np.int32(part[i] * weights[i]))
+            blocks = (column_count[k] + LANES - 1) // LANES
+            total = dot(line, column_first[k], column_weights, k * length, blocks) + half
             narrow[y, k] = min(max(total >> 22, 0), 255)
     small = np.empty((32, 32), np.float64)
     sums = np.empty(32, np.int32)

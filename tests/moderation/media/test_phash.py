@@ -64,3 +64,11 @@ def test_shrinks_to_the_bytes_that_pillow_gives():
         grey = random.integers(0, 256, (height, width), dtype=np.uint8)
         expected = Image.fromarray(grey).resize((32, 32), Image.Resampling.LANCZOS)
         assert np.array_equal(shrink(grey), np.asarray(expected))
+
+
+def test_shrinks_every_width_to_the_bytes_that_pillow_gives():
+    random = np.random.default_rng(6)
+    for width in [*range(1, 300), *range(300, 3000, 37)]:
+        grey = random.integers(0, 256, (33, width), dtype=np.uint8)
+        expected = Image.fromarray(grey).resize((32, 32), Image.Resampling.LANCZOS)
+        assert np.array_equal(shrink(grey), np.asarray(expected)), width
