@@ -116,6 +116,77 @@ LANES must lie in the array.
 """
 
 
+def _some_near(words: int) -> Callable[..., Any]:
+    """Return the emitter for known hashes of which ``words``, 2 or 1, are compared."""
+
+    def describe(
+        _context: Any, array: Any, at: Any, blocks: Any, query: Any, sure: Any, limit: Any
+    ) -> Any:
+        number = ir.IntType(64)
+        vector = ir.VectorType(number, TOGETHER)
+
+        def spread(builder: Any, values: Any) -> Any:
+            """Return ``values``, 2 or 1, over and over."""
+            filled = ir.Constant(vector, ir.Undefined)
+            for lane in range(TOGETHER):
+                index = ir.IntType(32)(lane)
+                filled = builder.insert_element(filled, values[lane % len(values)], index)
+            return filled
+
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            known, start, count, asked, certain, most = arguments
+            data = context.make_array(signature.args[0])(context, builder, known).data
+            first = builder.gep(data, [start])
+            pair = range(words)
+            queries, sures = (
+                spread(builder, [builder.extract_value(each, part) for part in pair])
+                for each in (asked, certain)
+            )
+            limits = spread(builder, [most])
+            none = ir.Constant(ir.VectorType(ir.IntType(1), TOGETHER), None)
+            found = cgutils.alloca_once_value(builder, none)
+            kind = ir.FunctionType(vector, [vector])
+            count_bits = cgutils.get_or_insert_function(builder.module, kind, "llvm.ctpop.v4i64")
+            with cgutils.for_range(builder, count) as loop:
+                step = builder.mul(loop.index, ir.Constant(loop.index.type, TOGETHER * words))
+                apart = []
+                for part in pair:
+                    more = builder.add(step, ir.Constant(step.type, TOGETHER * part))
+                    place = builder.bitcast(builder.gep(first, [more]), vector.as_pointer())
+                    differing = builder.xor(builder.load(place, align=8), queries)
+                    apart.append(builder.call(count_bits, [builder.and_(differing, sures)]))
+                distances = apart[0]
+                if words == 2:
+                    sides = [
+                        ir.Constant(ir.VectorType(ir.IntType(32), TOGETHER), list(lanes))
+                        for lanes in ((0, 2, 4, 6), (1, 3, 5, 7))
+                    ]
+                    distances = builder.add(
+                        *(builder.shuffle_vector(apart[0], apart[1], each) for each in sides)
+                    )
+                near = builder.icmp_signed("<=", distances, limits)
+                builder.store(builder.or_(builder.load(found), near), found)
+            marks = builder.bitcast(builder.load(found), ir.IntType(TOGETHER))
+            return builder.icmp_unsigned("!=", marks, ir.Constant(marks.type, 0))
+
+        two = types.UniTuple(types.uint64, 2)
+        return types.boolean(array, at, blocks, two, two, types.uint64), emit
+
+    return describe
+
+
+TOGETHER = 4  # known hashes whose distances are taken at once
+some_near_128 = cast(Callable[..., bool], intrinsic(_some_near(2)))
+"""Whether one of ``blocks`` x TOGETHER known hashes, of two words each, from the n-th word of a
+contiguous array on, is within ``limit`` bits of a query: ``some_near_128(array, n, blocks, query,
+sure, limit)``, the query and its bits that count as tuples of two words.
+
+Inside compiled loops only; all of them must lie in the array.
+"""
+some_near_64 = cast(Callable[..., bool], intrinsic(_some_near(1)))
+"""The same of one word each: of the tuples the first alone counts."""
+
+
 def _lowest(_context: Any, word: Any) -> Any:
     def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from moderation.matching.compiled import compiled, popcount, prefetch, read_only, types
+from moderation.matching.compiled import (
+    TOGETHER,
+    compiled,
+    popcount,
+    prefetch,
+    read_only,
+    some_near_64,
+    some_near_128,
+    types,
+)
 from moderation.matching.kernels import BUCKETS, BUCKETS_AHEAD, CORRUPT, FAR_FROM
 
 MOST_BUCKETS = 1 << 13  # opened for one hash; ten of a picture take as long as its full decode
@@ -20,10 +29,16 @@ BAND_BITS = 16
 ROOM = 1 << 20  # buckets of one band that are put in order at once, 16 MiB
 SORT_FROM = 1 << 10  # buckets; below, ordering them costs more than it saves
 ROUGHLY = 4  # bits: buckets whose numbers differ in these alone lie in one page of memory
+FULLY_FROM = BUCKETS  # buckets; from here on most are opened by several queries
+CANDIDATES = 256  # known hashes near in the first half that are looked up together
 
 _WORDS = read_only(types.uint64, 2)
 _NUMBERS = types.Array(types.int64, 1, "C")
 _MASKS = read_only(types.uint16, 1)
+_PLACES = read_only(types.uint32, 1)
+_REACH = read_only(types.int64, 1)
+_PAIRS = types.Array(types.int64, 2, "C")
+_MARKS = types.Array(types.boolean, 1, "C")
 _NEAR = types.int64(
     _WORDS,  # words
     read_only(types.uint32, 2),  # starts
@@ -31,12 +46,12 @@ _NEAR = types.int64(
     read_only(types.uint64, 3),  # copies
     _WORDS,  # queries
     _WORDS,  # doubts
-    read_only(types.int64, 1),  # reach
+    _REACH,
     _MASKS,
     read_only(types.int64, 1),  # flips: how many of the masks have so many bits or fewer
     types.int64,  # first
     types.int64,  # room: buckets of one band at once
-    types.Array(types.boolean, 1, "C"),  # out
+    _MARKS,  # out
 )
 
 
@@ -89,12 +104,55 @@ def _write_buckets(
     return at
 
 
+@compiled(types.void(_NUMBERS, types.int64, _NUMBERS))
+def _put_in_order(opened: Any, count: int, ordered: Any) -> None:
+    """Write the ``count`` buckets of ``opened`` to ``ordered``, those of one bucket side by side if
+    they are many, else roughly so."""
+    shift = 32 + (0 if count >= FULLY_FROM else ROUGHLY)
+    place = np.zeros((BUCKETS >> (shift - 32)) + 1, np.int64)
+    for at in range(count):
+        place[(opened[at] >> shift) + 1] += 1
+    for group in range(place.size - 1):
+        place[group + 1] += place[group]
+    for at in range(count):
+        group = opened[at] >> shift
+        ordered[place[group]] = opened[at]
+        place[group] += 1
+
+
+@compiled(types.boolean(*[_WORDS] * 3, _REACH, _PLACES, _PAIRS, types.int64, _MARKS))
+def _settle(
+    words: Any, queries: Any, doubts: Any, reach: Any, order: Any, candidates: Any, n: int, out: Any
+) -> bool:
+    """Set ``out`` of those of ``n`` candidates, place in the band and query, that are near; return
+    False where one lies outside the table. Memory is far away: all are asked for, then read."""
+    for c in range(n):
+        prefetch(order, candidates[c, 0])
+    for c in range(n):
+        known = np.int64(order[candidates[c, 0]])
+        if known >= words.shape[0]:
+            return False
+        candidates[c, 0] = known
+        prefetch(words, known * words.shape[1])
+    for c in range(n):
+        known, i = candidates[c, 0], candidates[c, 1]
+        distance = np.int64(0)
+        for word in range(words.shape[1]):
+            apart = (words[known, word] ^ queries[i, word]) & ~doubts[i, word]
+            distance += np.int64(popcount(apart))
+        if distance <= reach[i]:
+            out[i] = True
+    return True
+
+
 def _loop(width: int) -> Callable[..., int]:
     """Return the loop for hashes of ``width`` 64-bit words, 4 or 1, as kernels._loops does."""
     bands = width * 4
     wide = width == 4
-    halves = 2 if wide else 1
-    per_line = 8 // halves
+    halves = np.uint64(2 if wide else 1)
+    per_line = 4 if wide else 8
+    some_near = some_near_128 if wide else some_near_64
+    together = np.uint64(TOGETHER)
 
     def may_be_near(
         words: Any,
@@ -117,7 +175,6 @@ def _loop(width: int) -> Callable[..., int]:
         from front to back, and a bucket that several open is read once.
         """
         n, m = queries.shape[0], words.shape[0]
-        far_away = m >= FAR_FROM
         radii = np.empty((n, bands), np.int64)
         counts = np.zeros(bands, np.int64)
         doubtful = np.empty(bands, np.int64)
@@ -133,12 +190,12 @@ def _loop(width: int) -> Callable[..., int]:
                         counts[band] += np.int64(flips[radii[last, band]]) << doubtful[band]
                 most = counts.max()
             last += 1
-        opened, in_order = np.empty(most, np.int64), np.empty(most, np.int64)
-        place = np.empty((BUCKETS >> ROUGHLY) + 1, np.int64)
+        opened, ordered = np.empty(most, np.int64), np.empty(most, np.int64)
+        asked = np.zeros((n, 8), np.uint64)  # half a query, its sure bits, its reach: one line
+        candidates = np.empty((CANDIDATES, 2), np.int64)
         for band in range(bands):
             word, shift = band >> 2, np.uint64((band & 3) * 16)
             far = 2 if wide and band < 8 else 0
-            near = 2 - far
             count: Any = 0
             for i in range(first, last):
                 if out[i] or radii[i, band] < 0:
@@ -146,48 +203,54 @@ def _loop(width: int) -> Callable[..., int]:
                 key = np.int64((queries[i, word] >> shift) & np.uint64(0xFFFF))
                 doubt = np.int64((doubts[i, word] >> shift) & np.uint64(0xFFFF))
                 count = _write_buckets(i, key, doubt, flips[radii[i, band]], masks, opened, count)
+                asked[i, 0], asked[i, 2] = queries[i, far], ~doubts[i, far]
+                if wide:
+                    asked[i, 1], asked[i, 3] = queries[i, far + 1], ~doubts[i, far + 1]
+                asked[i, 4] = np.uint64(reach[i])
             if count >= SORT_FROM:
-                place[:] = 0
-                for at in range(count):
-                    place[(opened[at] >> (32 + ROUGHLY)) + 1] += 1
-                for group in range(place.size - 1):
-                    place[group + 1] += place[group]
-                for at in range(count):
-                    group = opened[at] >> (32 + ROUGHLY)
-                    in_order[place[group]] = opened[at]
-                    place[group] += 1
-                opened, in_order = in_order, opened
-            for at in range(-BUCKETS_AHEAD if far_away else 0, count):
-                ahead = at + BUCKETS_AHEAD
-                if far_away and ahead < count:
-                    bucket = opened[ahead] >> 32
-                    end = np.int64(starts[band, bucket + 1])
-                    for j in range(np.int64(starts[band, bucket]), end, per_line):
-                        prefetch(copies, (band * m + j) * halves)
-                if at < 0:
-                    continue
-                bucket, i = opened[at] >> 32, opened[at] & 0xFFFFFFFF
-                query0, sure0 = queries[i, far], ~doubts[i, far]
-                query1 = queries[i, far + 1] if wide else np.uint64(0)
-                sure1 = ~doubts[i, far + 1] if wide else np.uint64(0)
-                limit = reach[i]
-                begin = np.int64(starts[band, bucket])
-                end = np.int64(starts[band, bucket + 1])
-                for j in range(begin, end):
-                    distance = np.int64(popcount((copies[band, j, 0] ^ query0) & sure0))
-                    if wide:
-                        distance += np.int64(popcount((copies[band, j, 1] ^ query1) & sure1))
-                    if distance > limit:
+                _put_in_order(opened, count, ordered)
+                opened, ordered = ordered, opened
+            run = copies[band].reshape(-1)
+            scattered = m >= FAR_FROM and count < FULLY_FROM  # else the processor reads ahead
+            waiting = 0
+            at: Any = 0
+            while at < count:
+                bucket = opened[at] >> 32
+                begin, end = np.uint64(starts[band, bucket]), np.uint64(starts[band, bucket + 1])
+                # So many together that a few before the bucket come along.
+                blocks = (end - begin + together - np.uint64(1)) // together
+                start = end - min(blocks * together, end)
+                inside = start + blocks * together <= np.uint64(m)
+                while at < count and opened[at] >> 32 == bucket:
+                    i = opened[at] & 0xFFFFFFFF
+                    if scattered and at + BUCKETS_AHEAD < count:
+                        ahead = opened[at + BUCKETS_AHEAD] >> 32
+                        until = np.int64(starts[band, ahead + 1])
+                        for j in range(np.int64(starts[band, ahead]), until, per_line):
+                            prefetch(run, j * np.int64(halves))
+                    at += 1
+                    query, sure = (asked[i, 0], asked[i, 1]), (asked[i, 2], asked[i, 3])
+                    limit = asked[i, 4]
+                    if inside and not some_near(run, start * halves, blocks, query, sure, limit):
                         continue
-                    if wide:
-                        k = np.int64(order[band, j])
-                        if k >= m:
-                            return CORRUPT
-                        for half in range(near, near + 2):
-                            apart = (words[k, half] ^ queries[i, half]) & ~doubts[i, half]
-                            distance += np.int64(popcount(apart))
-                    if distance <= limit:
-                        out[i] = True
+                    for j in range(begin, end):
+                        distance = popcount((run[j * halves] ^ query[0]) & sure[0])
+                        if wide:
+                            other = run[j * halves + np.uint64(1)] ^ query[1]
+                            distance += popcount(other & sure[1])
+                        if distance > limit:
+                            continue
+                        candidates[waiting, 0], candidates[waiting, 1] = np.int64(j), i
+                        waiting += 1
+                        if waiting == CANDIDATES:
+                            if not _settle(
+                                *(words, queries, doubts, reach, order[band]),
+                                *(candidates, waiting, out),
+                            ):
+                                return CORRUPT
+                            waiting = 0
+            if not _settle(words, queries, doubts, reach, order[band], candidates, waiting, out):
+                return CORRUPT
         return last
 
     return compiled(_NEAR)(may_be_near)
