@@ -151,7 +151,6 @@ def _loop(width: int) -> Callable[..., int]:
     wide = width == 4
     halves = np.uint64(2 if wide else 1)
     per_line = 4 if wide else 8
-    some_near = some_near_128 if wide else some_near_64
     together = np.uint64(TOGETHER)
 
     def may_be_near(
@@ -231,7 +230,12 @@ def _loop(width: int) -> Callable[..., int]:
                     at += 1
                     query, sure = (asked[i, 0], asked[i, 1]), (asked[i, 2], asked[i, 3])
                     limit = asked[i, 4]
-                    if inside and not some_near(run, start * halves, blocks, query, sure, limit):
+                    some = True
+                    if inside and wide:
+                        some = some_near_128(run, start * halves, blocks, query, sure, limit)
+                    elif inside:
+                        some = some_near_64(run, start * halves, blocks, query, sure, limit)
+                    if not some:
                         continue
                     for j in range(begin, end):
                         distance = popcount((run[j * halves] ^ query[0]) & sure[0])

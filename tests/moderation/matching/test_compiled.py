@@ -10,7 +10,8 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nobody can write to /proc")
 
-SOURCE = Path(__file__).parents[3] / "moderation" / "matching" / "compiled.py"
+PROJECT = Path(__file__).parents[3]
+SOURCE = PROJECT / "moderation" / "matching" / "compiled.py"
 LOOP = """
 from compiled import compiled, popcount, types
 
@@ -67,3 +68,27 @@ def test_nowhere_to_cache_still_answers_and_says_so(installed: Path) -> None:
     done = call(installed, NUMBA_CACHE_DIR="/proc/none", XDG_CACHE_HOME="/proc/none")
     assert done.stdout == "8\n"
     assert done.stderr.count("set NUMBA_CACHE_DIR to a folder only this user can write") == 1
+
+
+COMPILED = """
+from numba.core.dispatcher import Dispatcher
+from moderation.matching import doubt_kernels, kernels, wide_kernels
+
+for module in (doubt_kernels, kernels, wide_kernels):
+    for name, loop in vars(module).items():
+        if isinstance(loop, Dispatcher) and loop.stats.cache_misses:
+            print(name)
+"""
+
+
+def test_a_second_process_compiles_nothing() -> None:
+    """A loop that holds what differs from process to process is never found in the cache."""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILED],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stdout == ""
