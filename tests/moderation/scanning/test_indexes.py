@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import F
 from numpy.typing import NDArray
 
-from moderation import files
+from moderation import files, tasks
 from moderation.matching.index import IndexCorrupt, KnownIndex, write_index
 from moderation.models import HashListVersion
 from moderation.scanning import generations, indexes, screening, sweeping
@@ -150,6 +150,22 @@ def test_nobody_waits_for_a_new_large_file_while_the_old_one_can_go_on(
     assert met(settled, pool) == met(meanwhile, pool)
     assert list(indexes._open)[-1] == new
     assert indexes.build_outgrown() == 0
+
+
+def test_the_schedule_builds_what_the_lists_have_outgrown(
+    load_list: LoadList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "WHOLE_BELOW", 10)
+    pool = hashes(np.random.default_rng(0), 60)
+    load_list("demo", "1", lines_of(pool, range(40)))
+    indexes.open_index(indexes.spans_in_force())
+    [old] = names_here()
+    load_list("demo", "2", lines_of(pool, range(1, 55)))
+    [new] = indexes.names_of(indexes.spans_in_force())
+
+    tasks.rescan_due()
+
+    assert names_here() == {old, new}
 
 
 def test_a_change_of_more_than_half_is_no_stand_in(
