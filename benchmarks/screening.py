@@ -30,7 +30,6 @@ from moderation.matching.index import KnownIndex, write_index
 from moderation.media import pdq
 from moderation.media.decode import decode, decode_scaled
 from moderation.media.hashing import PDQ_SLACK, PictureHashes, hash_picture
-from moderation.media.pdq import ORIENTATIONS
 
 THRESHOLD, BLURRED_THRESHOLD = 31, 8
 QUALITY_SLACK = 12  # as in moderation/scanning/columns.py
@@ -87,7 +86,7 @@ def queries_of(found: PictureHashes) -> Queries:
     """Return the eight orientations and the variants: a new kind of query is added here."""
     values = found.pdq + found.pdq_turns + b"".join(each.pdq for each in found.pdq_variants)
     doubts = found.pdq_doubts + b"".join(each.doubts for each in found.pdq_variants)
-    qualities = [found.pdq_quality] * len(ORIENTATIONS)
+    qualities = [found.pdq_quality] * len(pdq.ORIENTATIONS)
     qualities += [each.quality for each in found.pdq_variants]
     packed = [np.frombuffer(each, np.uint8).reshape(-1, 32) for each in (values, doubts)]
     return Queries(*packed, np.array(qualities))

@@ -104,13 +104,8 @@ def _lanczos_weights(size: int) -> Any:
         centre = (k + 0.5) * scale
         first[k] = max(0, int(centre - reach + 0.5))
         count[k] = min(size, int(centre + reach + 0.5)) - first[k]
-        if k >= 16:
-            other = 31 - k
-            for i in range(count[k]):
-                at = size - 1 - first[k] - i - first[other]
-                if 0 <= at < count[other]:
-                    weights[k, i] = weights[other, at]
-            continue
+    for k in range(16):
+        centre = (k + 0.5) * scale
         total = 0.0
         for i in range(count[k]):
             x = (i + first[k] - centre + 0.5) * (1.0 / stretch)
@@ -123,6 +118,12 @@ def _lanczos_weights(size: int) -> Any:
         for i in range(count[k]):
             fixed = exact[i] / total * (1 << 22)
             weights[k, i] = int(fixed - 0.5) if fixed < 0 else int(fixed + 0.5)
+    for k in range(16, 32):
+        other = 31 - k
+        for i in range(count[k]):
+            at = size - 1 - first[k] - i - first[other]
+            if 0 <= at < count[other]:
+                weights[k, i] = weights[other, at]
     return first, count, weights
 
 

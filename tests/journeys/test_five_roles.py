@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,11 @@ def remove(
     return cleaned
 
 
+def verified(name: str) -> bool:
+    removals = Removal.objects.filter(entry__revision__dataset__name=name)
+    return not removals.exclude(state=Removal.State.VERIFIED).exists()
+
+
 def verify(desk: Desk, run: Run, cleaned: dict[str, Path]) -> None:
     """What was cleaned is a new revision; its scan shows that the entries are gone."""
     page = desk.page
@@ -366,11 +372,9 @@ def verify(desk: Desk, run: Run, cleaned: dict[str, Path]) -> None:
         open_revision(desk, f"{name}@v2")
         start_scan(desk)
         watch(desk, rows_of(f"{name}@v2"))
-        removals = Removal.objects.filter(entry__revision__dataset__name=name)
-        removed = removals.count()
-        # They are verified just after the scan is finished, and the page shows what it was told.
-        left = removals.exclude(state=Removal.State.VERIFIED)
-        until(lambda left=left: not left.exists())  # type: ignore[misc]
+        removed = Removal.objects.filter(entry__revision__dataset__name=name).count()
+        # Just after the scan is finished; the page shows what stood when it was opened.
+        until(partial(verified, name))
         open_revision(desk, f"{name}@v1")
         expect(desk.figure("verified gone")).to_have_text(str(removed))
         expect(desk.figure("confirmed, not yet in a manifest")).to_have_text("0")

@@ -57,6 +57,9 @@ def hashes(random: np.random.Generator, count: int) -> dict[str, NDArray[np.uint
     }
 
 
+POOL = hashes(np.random.default_rng(0), 60)
+
+
 def lines_of(pool: dict[str, NDArray[np.uint8]], chosen: Iterable[int]) -> list[str]:
     return [
         f"{name} {values[at].tobytes().hex()}" for name, values in pool.items() for at in chosen
@@ -127,45 +130,41 @@ def test_a_small_version_leaves_the_large_file_as_it_is(
     assert merged not in names
 
 
-def test_nobody_waits_for_a_new_large_file_while_the_old_one_can_go_on(
-    load_list: LoadList, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def outgrown(load_list: LoadList, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Load a list of 40 of `POOL`, open its file, and load so many more that the list needs
+    another: the names of the two, of which only the first is there."""
     monkeypatch.setattr(generations, "WHOLE_BELOW", 10)
-    pool = hashes(np.random.default_rng(0), 60)
-    load_list("demo", "1", lines_of(pool, range(40)))
+    load_list("demo", "1", lines_of(POOL, range(40)))
     indexes.open_index(indexes.spans_in_force())
     [old] = names_here()
-    load_list("demo", "2", lines_of(pool, range(1, 55)))
+    load_list("demo", "2", lines_of(POOL, range(1, 55)))
+    [new] = indexes.names_of(indexes.spans_in_force())
+    return old, new
+
+
+def test_nobody_waits_for_a_new_large_file_while_the_old_one_can_go_on(
+    outgrown: tuple[str, str],
+) -> None:
+    old, new = outgrown
     spans = indexes.spans_in_force()
-    [new] = indexes.names_of(spans)
     with other_building(new):
         meanwhile = indexes.open_index(spans)
-    assert {each[1] for each in met(meanwhile, pool)} == set(range(1, 55))
+    assert {each[1] for each in met(meanwhile, POOL)} == set(range(1, 55))
     [change] = names_here() - {old}
     assert change != new
 
     assert indexes.build_outgrown() == 1
     assert names_here() == {old, change, new}
     settled = indexes.open_index(spans)
-    assert met(settled, pool) == met(meanwhile, pool)
+    assert met(settled, POOL) == met(meanwhile, POOL)
     assert list(indexes._open)[-1] == new
     assert indexes.build_outgrown() == 0
 
 
-def test_the_schedule_builds_what_the_lists_have_outgrown(
-    load_list: LoadList, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generations, "WHOLE_BELOW", 10)
-    pool = hashes(np.random.default_rng(0), 60)
-    load_list("demo", "1", lines_of(pool, range(40)))
-    indexes.open_index(indexes.spans_in_force())
-    [old] = names_here()
-    load_list("demo", "2", lines_of(pool, range(1, 55)))
-    [new] = indexes.names_of(indexes.spans_in_force())
-
+def test_the_schedule_builds_what_the_lists_have_outgrown(outgrown: tuple[str, str]) -> None:
     tasks.rescan_due()
-
-    assert names_here() == {old, new}
+    assert names_here() == {*outgrown}
 
 
 def test_a_change_of_more_than_half_is_no_stand_in(
