@@ -191,7 +191,13 @@ def do_shard(shard_scan_id: int) -> None:
 
 
 def close_if_done(scan: Scan) -> None:
-    """Verify removals and wake waiting cases by a scan that has nothing left to do, and end it."""
+    """Verify removals and wake waiting cases by a scan that has nothing left to do, and end it.
+
+    Whether something is left is asked first: if the last shard were done between these steps by
+    another worker, the scan would end without them, and nobody comes back to an ended one.
+    """
+    if scan.shard_scans.unfinished().exists():
+        return
     if planning.is_done(scan) and not scan.revision.shards.filter(ledger="").exists():
         try:
             removals.verify(scan.revision)

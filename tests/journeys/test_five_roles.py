@@ -7,7 +7,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from tests.browser import chromium  # noqa: F401
 
 from .conftest import Run, StartWorker
 from .desk import Desk
-from .test_interruptions import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -359,11 +357,6 @@ def remove(
     return cleaned
 
 
-def verified(name: str) -> bool:
-    removals = Removal.objects.filter(entry__revision__dataset__name=name)
-    return not removals.exclude(state=Removal.State.VERIFIED).exists()
-
-
 def verify(desk: Desk, run: Run, cleaned: dict[str, Path]) -> None:
     """What was cleaned is a new revision; its scan shows that the entries are gone."""
     page = desk.page
@@ -373,8 +366,6 @@ def verify(desk: Desk, run: Run, cleaned: dict[str, Path]) -> None:
         start_scan(desk)
         watch(desk, rows_of(f"{name}@v2"))
         removed = Removal.objects.filter(entry__revision__dataset__name=name).count()
-        # Just after the scan is finished; the page shows what stood when it was opened.
-        until(partial(verified, name))
         open_revision(desk, f"{name}@v1")
         expect(desk.figure("verified gone")).to_have_text(str(removed))
         expect(desk.figure("confirmed, not yet in a manifest")).to_have_text("0")
